@@ -1,0 +1,194 @@
+"""The pairs that open orders keep: a sparse graph held in the state, its terms frozen.
+
+Each order has one record: eight bytes, then 68 bytes per pair it keeps.  A pair stands in the
+records of both its orders.  The eight bytes of a bid are the height under which it is indexed in
+`due/`: the first height at which one of its pairs crosses.  A round therefore reads only the bids
+that have something to clear, and an idle book costs nothing.
+
+A record is edited as bytes; decoding all pairs of a neighbour to drop one would be the greatest
+part of the cost of closing an order.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from struct import Struct
+
+from auction import keys
+from ledger.errors import Corrupt
+from ledger.state import Overlay, View
+from ledger.types import Digest
+
+_HEAD_BYTES = keys.HEIGHT_BYTES
+_ENTRY = Struct(">32sQQQQI")
+_DUE_START, _DUE_END = 40, 48
+_NEVER = bytes(_HEAD_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One pair as one of its orders sees it; micro-tokens and heights."""
+
+    other: Digest
+    weight: int
+    due: int
+    """First round it may be cleared in: where it crossed, or later if it was found later."""
+    bid: int
+    ask: int
+    rounds: int
+    """Rounds of the pair until it crossed; N of a fee by rounds."""
+
+
+def read_edges(view: View, order: Digest) -> list[Edge]:
+    """Return the pairs of an order, in the order they came."""
+    stored = view.get(keys.EDGE + order)
+    return [] if stored is None else decode_edges(stored)
+
+
+def decode_edges(stored: bytes) -> list[Edge]:
+    """Return the pairs of a stored record."""
+    return [Edge(*entry) for entry in _ENTRY.iter_unpack(stored[_HEAD_BYTES:])]
+
+
+def has_edges(view: View, order: Digest) -> bool:
+    """Say whether an order keeps any pair."""
+    return view.get(keys.EDGE + order) is not None
+
+
+def due_bids(view: View, height: int) -> Iterator[tuple[bytes, Digest]]:
+    """Yield (broker, bid) for every bid indexed under a height, brokers together, ascending."""
+    prefix = keys.at_height(keys.DUE, height)
+    for key, _ in view.scan(prefix):
+        yield key[len(prefix) : len(prefix) + 32], key[len(prefix) + 32 :]
+
+
+def link(overlay: Overlay, broker: bytes, bid: Digest, terms: Edge, next_round: int) -> None:
+    """Keep the pair of `bid` and `terms.other`, the ask."""
+    ask = terms.other
+    numbers = (terms.weight, terms.due, terms.bid, terms.ask, terms.rounds)
+    own = overlay.get(keys.EDGE + bid) or _NEVER
+    _put_bid(overlay, broker, bid, own + _ENTRY.pack(ask, *numbers), next_round)
+    theirs = overlay.get(keys.EDGE + ask) or _NEVER
+    overlay.put(keys.EDGE + ask, theirs + _ENTRY.pack(bid, *numbers))
+
+
+def unlink(overlay: Overlay, broker: bytes, bid: Digest, ask: Digest, next_round: int) -> None:
+    """Drop one pair."""
+    _drop_from_bid(overlay, broker, bid, ask, next_round)
+    _drop_from_ask(overlay, ask, bid)
+
+
+def unlink_all(
+    overlay: Overlay,
+    broker: bytes,
+    bids: Sequence[Digest],
+    asks: Sequence[Digest],
+    next_round: int,
+) -> None:
+    """Drop every pair of orders that close together; a neighbour that stays is edited once.
+
+    A neighbour left without any pair gets a place in the queue of arrivals: the book may hold
+    partners for it that were lighter than those it kept.
+    """
+    gone = dict.fromkeys((*bids, *asks))
+    for ask in _forget(overlay, bids, gone, broker):
+        stored = _keep(overlay.get(keys.EDGE + ask) or b"", gone)
+        if len(stored) > _HEAD_BYTES:
+            overlay.put(keys.EDGE + ask, stored)
+        else:
+            overlay.delete(keys.EDGE + ask)
+            queue(overlay, ask, next_round)
+    for bid in _forget(overlay, asks, gone, broker):
+        stored = _keep(overlay.get(keys.EDGE + bid) or b"", gone)
+        if len(stored) > _HEAD_BYTES:
+            _put_bid(overlay, broker, bid, stored, next_round)
+        else:
+            _disarm(overlay, broker, bid, stored)
+            overlay.delete(keys.EDGE + bid)
+            queue(overlay, bid, next_round)
+
+
+def _forget(
+    overlay: Overlay, orders: Sequence[Digest], gone: dict[Digest, None], broker: bytes
+) -> dict[Digest, None]:
+    """Delete the records of closing orders of one side; return the neighbours that stay."""
+    staying: dict[Digest, None] = {}
+    for order in orders:
+        stored = overlay.get(keys.EDGE + order)
+        if stored is None:
+            continue
+        for start in range(_HEAD_BYTES, len(stored), _ENTRY.size):
+            other = stored[start : start + 32]
+            if other not in gone:
+                staying[other] = None
+        _disarm(overlay, broker, order, stored)
+        overlay.delete(keys.EDGE + order)
+    return staying
+
+
+def _keep(stored: bytes, gone: dict[Digest, None]) -> bytes:
+    """Return a record without the pairs of orders that close."""
+    entries = [
+        stored[start : start + _ENTRY.size]
+        for start in range(_HEAD_BYTES, len(stored), _ENTRY.size)
+        if stored[start : start + 32] not in gone
+    ]
+    return stored[:_HEAD_BYTES] + b"".join(entries)
+
+
+def queue(overlay: Overlay, order: Digest, next_round: int) -> None:
+    """Give an order a place in the queue of arrivals, behind those who wait already."""
+    overlay.put(keys.at_height(keys.ARRIVAL, next_round) + order, keys.PRESENT)
+
+
+def postpone(overlay: Overlay, broker: bytes, bid: Digest, next_round: int) -> None:
+    """Index a bid whose round was deferred under the next one."""
+    stored = overlay.get(keys.EDGE + bid)
+    if stored is None:
+        raise Corrupt(f"bid {bid.hex()} is due without a pair")
+    _put_bid(overlay, broker, bid, stored, next_round)
+
+
+def _without(stored: bytes, other: Digest) -> bytes:
+    for start in range(_HEAD_BYTES, len(stored), _ENTRY.size):
+        if stored[start : start + 32] == other:
+            return stored[:start] + stored[start + _ENTRY.size :]
+    raise Corrupt(f"no pair with {other.hex()}")
+
+
+def _drop_from_ask(overlay: Overlay, ask: Digest, bid: Digest) -> None:
+    stored = _without(overlay.get(keys.EDGE + ask) or b"", bid)
+    if len(stored) == _HEAD_BYTES:
+        overlay.delete(keys.EDGE + ask)
+    else:
+        overlay.put(keys.EDGE + ask, stored)
+
+
+def _drop_from_bid(
+    overlay: Overlay, broker: bytes, bid: Digest, ask: Digest, next_round: int
+) -> None:
+    stored = _without(overlay.get(keys.EDGE + bid) or b"", ask)
+    if len(stored) == _HEAD_BYTES:
+        _disarm(overlay, broker, bid, stored)
+        overlay.delete(keys.EDGE + bid)
+    else:
+        _put_bid(overlay, broker, bid, stored, next_round)
+
+
+def _put_bid(overlay: Overlay, broker: bytes, bid: Digest, stored: bytes, next_round: int) -> None:
+    """Store a bid's record and index it under the first height it has something to clear at."""
+    first = min(
+        stored[start + _DUE_START : start + _DUE_END]
+        for start in range(_HEAD_BYTES, len(stored), _ENTRY.size)
+    )
+    armed = max(first, keys.height_bytes(next_round))
+    if armed != stored[:_HEAD_BYTES]:
+        _disarm(overlay, broker, bid, stored[:_HEAD_BYTES])
+        overlay.put(keys.DUE + armed + broker + bid, keys.PRESENT)
+        stored = armed + stored[_HEAD_BYTES:]
+    overlay.put(keys.EDGE + bid, stored)
+
+
+def _disarm(overlay: Overlay, broker: bytes, bid: Digest, head: bytes) -> None:
+    armed = head[:_HEAD_BYTES]
+    if armed != _NEVER:
+        overlay.delete(keys.DUE + armed + broker + bid)

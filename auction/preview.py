@@ -1,0 +1,47 @@
+"""A dry run: what would match now, were the block built on this state as it is.
+
+Ties are settled by the seed of the coming block, which nobody knows yet; the preview draws with a
+seed of zeros, so between orders of equal weight it shows one possible outcome.
+"""
+
+from auction.clearing import solve_books
+from auction.parameters import market_parameters
+from auction.rounds import live_books
+from ledger.parameters import ledger_parameters
+from ledger.state import View
+
+_SEED = bytes(32)
+
+
+def preview(view: View, height: int) -> dict[str, object]:
+    """Return the round of `height` as it stands: per broker the pairs, their terms, the totals."""
+    market = market_parameters(view)
+    books = tuple(live_books(view, height))
+    clearing = solve_books(books, _SEED, market, ledger_parameters(view).max_sealed_bytes)
+    documents: list[dict[str, object]] = []
+    for book, part in zip(books, clearing.books, strict=True):
+        place = {bid.hex(): index for index, bid in enumerate(book.bids)}
+        slot = {ask.hex(): index for index, ask in enumerate(book.asks)}
+        edges = [book.edges[place[pair.bid], slot[pair.ask]] for pair in part.pairs]
+        documents.append(
+            {
+                "broker": part.broker,
+                "deferred": part.deferred,
+                "bids": len(book.bids),
+                "asks": len(book.asks),
+                "edges": len(book.edges),
+                "weight_micro": sum(edge.weight for edge in edges),
+                "pairs": [
+                    {
+                        "bid": pair.bid,
+                        "ask": pair.ask,
+                        "label_micro": pair.label_micro,
+                        "weight_micro": edge.weight,
+                        "bid_micro": edge.bid,
+                        "ask_micro": edge.ask,
+                    }
+                    for pair, edge in zip(part.pairs, edges, strict=True)
+                ],
+            }
+        )
+    return {"height": height, "books": documents}

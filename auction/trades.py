@@ -1,0 +1,157 @@
+"""Carrying out the trades of a round: money, orders, agreements, events."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auction.actions import Ask, Bid
+from auction.agreements import Agreement, open_agreement
+from auction.edges import Edge, unlink_all
+from auction.orders import OpenOrder, read_order, remove
+from auction.parameters import MarketParameters
+from auction.rounds import LiveBook
+from auction.settlement import Pair, Settlement, chain_share, settle
+from auction.valuation import cost_of_service, value_of_service
+from ledger.accounts import POOL, credit, pot_credit, release, spend_reserved
+from ledger.errors import Corrupt
+from ledger.state import Event, Overlay
+from ledger.types import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A matched pair: its orders, its frozen terms, the label of its labelled side."""
+
+    bid: Digest
+    ask: Digest
+    edge: Edge
+    label: int
+
+
+def carry_out(
+    overlay: Overlay, height: int, book: LiveBook, trades: Sequence[Trade], market: MarketParameters
+) -> None:
+    """Settle proven trades, close their orders, open their agreements."""
+    bids, asks = [trade.bid for trade in trades], [trade.ask for trade in trades]
+    unlink_all(overlay, book.broker, bids, asks, height + 1)
+    for trade in trades:
+        buyer, bid = _bid_order(overlay, trade.bid)
+        seller, ask = _ask_order(overlay, trade.ask)
+        pair = _pair(trade, (buyer, bid), (seller, ask))
+        settlement = settle(book.tariff, pair)
+        chain = chain_share(settlement.broker, market.chain_share_ppm)
+        spend_reserved(overlay, buyer.owner, settlement.broker)
+        credit(overlay, bid.broker, settlement.broker - chain)
+        pot_credit(overlay, POOL, chain)
+        release(overlay, buyer.owner, buyer.reserved_micro - settlement.paid)
+        release(overlay, seller.owner, seller.reserved_micro)
+        for order, record in ((trade.bid, buyer), (trade.ask, seller)):
+            remove(overlay, order, record, "matched")
+        agreement = open_agreement(
+            overlay,
+            Agreement(
+                bid=trade.bid.hex(),
+                ask=trade.ask.hex(),
+                buyer=buyer.owner,
+                seller=seller.owner,
+                broker=bid.broker,
+                resources=ask.resources,
+                start=height,
+                end=height + bid.service_blocks,
+                held_micro=settlement.received,
+            ),
+        )
+        _report(overlay, (agreement, height), book, trade, (buyer, seller), (pair, settlement))
+
+
+def _bid_order(overlay: Overlay, order: Digest) -> tuple[OpenOrder, Bid]:
+    record = read_order(overlay, order)
+    if record is None or not isinstance(record.terms, Bid):
+        raise Corrupt(f"no open bid {order.hex()}")
+    return record, record.terms
+
+
+def _ask_order(overlay: Overlay, order: Digest) -> tuple[OpenOrder, Ask]:
+    record = read_order(overlay, order)
+    if record is None or not isinstance(record.terms, Ask):
+        raise Corrupt(f"no open ask {order.hex()}")
+    return record, record.terms
+
+
+def _pair(trade: Trade, buyer: tuple[OpenOrder, Bid], seller: tuple[OpenOrder, Ask]) -> Pair:
+    """Return the pair with the value and cost both orders state, to assert against."""
+    (wanting, bid), (offering, ask) = buyer, seller
+    value = value_of_service(bid, offering.resource, wanting.resource)
+    cost = cost_of_service(ask.cost, bid.theta_milli, bid.service_blocks, bid.interval_blocks)
+    if cost is None:
+        raise AssertionError("a pair out of bounds was an edge")
+    edge = trade.edge
+    return Pair(value, cost, edge.bid, edge.ask, edge.rounds, trade.label)
+
+
+def _report(
+    overlay: Overlay,
+    place: tuple[Digest, int],
+    book: LiveBook,
+    trade: Trade,
+    parties: tuple[OpenOrder, OpenOrder],
+    money: tuple[Pair, Settlement],
+) -> None:
+    (agreement, height), (buyer, seller), (pair, settlement) = place, parties, money
+    other = trade.edge.weight - trade.label
+    labels = (other, trade.label) if book.labels_on_asks else (trade.label, other)
+    service_blocks = buyer.terms.service_blocks if isinstance(buyer.terms, Bid) else 0
+    overlay.emit(
+        Event(
+            kind="trade.made",
+            accounts=(buyer.owner, seller.owner, buyer.terms.broker),
+            data={
+                "agreement": agreement.hex(),
+                "bid": trade.bid.hex(),
+                "ask": trade.ask.hex(),
+                "buyer": buyer.owner,
+                "seller": seller.owner,
+                "broker": buyer.terms.broker,
+                "height": height,
+                "start": height,
+                "end": height + service_blocks,
+                "bid_micro": pair.bid,
+                "ask_micro": pair.ask,
+                "price_micro": settlement.price,
+                "paid_micro": settlement.paid,
+                "received_micro": settlement.received,
+                "broker_micro": settlement.broker,
+                "fee_micro": settlement.fee,
+                "rounds": pair.rounds,
+                "value_micro": pair.value,
+                "cost_micro": pair.cost,
+                "weight_micro": trade.edge.weight,
+                "buyer_label_micro": labels[0],
+                "seller_label_micro": labels[1],
+            },
+        )
+    )
+
+
+def report_round(
+    overlay: Overlay, height: int, book: LiveBook, trades: Sequence[Trade], *, deferred: bool
+) -> None:
+    """Say how a book cleared, and who had a crossed pair and found no partner."""
+    matched = {trade.bid: None for trade in trades} | {trade.ask: None for trade in trades}
+    unmatched = [order.hex() for order in (*book.bids, *book.asks) if order not in matched]
+    overlay.emit(
+        Event(
+            kind="round.cleared",
+            accounts=(book.broker.hex(),),
+            data={
+                "broker": book.broker.hex(),
+                "height": height,
+                "bids": len(book.bids),
+                "asks": len(book.asks),
+                "edges": len(book.edges),
+                "trades": len(trades),
+                "weight_micro": sum(trade.edge.weight for trade in trades),
+                "deferred": int(deferred),
+                "unmatched": unmatched,
+            },
+        )
+    )

@@ -1,0 +1,60 @@
+"""The client's own check of its deal, and the dry run."""
+
+from msgspec.structs import replace
+
+from auction import keys
+from auction.clearing import Clearing, decode_clearing
+from auction.fairness import judge
+from auction.preview import preview
+from auction.rounds import live_books
+from tests.auction.test_clearing import crowded_town
+
+
+def test_nobody_envies_anybody_in_a_valid_round() -> None:
+    """Every order of the unlabelled side, from its own record and the sealed labels alone."""
+    town = crowded_town()
+    before = town.state
+    height = town.height + 1
+    clearing = decode_clearing(town.run().clearings)
+    judged = 0
+    for book, part in zip(live_books(before, height), clearing.books, strict=True):
+        matched = {(pair.bid, pair.ask) for pair in part.pairs}
+        for order in book.bids if book.labels_on_asks else book.asks:
+            record = before.get(keys.EDGE + order)
+            assert record is not None
+            verdict = judge(part, order, record, height)
+            assert verdict.envied == ()
+            assert verdict.gain >= 0
+            pair = (order.hex(), verdict.partner)
+            in_order = pair if book.labels_on_asks else pair[::-1]
+            assert (in_order in matched) == bool(verdict.partner)
+            judged += 1
+    assert judged >= 15
+
+
+def test_a_buyer_sees_that_a_worse_partner_was_given_to_it() -> None:
+    town = crowded_town(brokers=(3,))
+    height = town.height + 1
+    (part,) = decode_clearing(town.run().clearings).books
+    victim = bytes.fromhex(part.pairs[0].bid)
+    robbed = replace(part, pairs=part.pairs[1:])
+    record = town.state.get(keys.EDGE + victim)
+    assert record is not None
+    assert (
+        judge(robbed, victim, record, height).envied
+        or judge(part, victim, record, height).gain == 0
+    )
+
+
+def test_the_preview_weighs_what_the_round_will_weigh() -> None:
+    town = crowded_town()
+    root = town.state.root
+    shown = preview(town.state, town.height + 1)
+    assert town.state.root == root
+    town.block()
+    weights = {data["broker"]: data["weight_micro"] for data in town.of_kind("round.cleared")}
+    books = shown["books"]
+    assert isinstance(books, list)
+    assert {book["broker"]: book["weight_micro"] for book in books} == weights
+    assert preview(town.state, town.height + 1) == {"height": town.height + 1, "books": []}
+    assert decode_clearing(b'{"books":[]}') == Clearing(())

@@ -1,0 +1,131 @@
+"""Documents of the market: JSON-able, and saying what the state and the events say."""
+
+import json
+from typing import Any
+
+from auction import views
+from auction.actions import Cancel, CostModel, UtilityModel
+from ledger.members import Resources
+from tests.auction.town import BROKERS, BUYERS, SERVERS, Town, ask, bid
+
+BROKER = BROKERS[0].address
+
+
+def plain(document: Any) -> Any:
+    """Return the document after a trip through JSON; it must hold no float and no null."""
+
+    def look(value: Any) -> None:
+        assert isinstance(value, (dict, list, str, int)), value
+        if isinstance(value, (dict, list)):
+            for part in value.values() if isinstance(value, dict) else value:
+                look(part)
+
+    loaded = json.loads(json.dumps(document))
+    look(loaded)
+    assert loaded == document
+    return loaded
+
+
+def busy_town() -> tuple[Town, list[str]]:
+    town = Town()
+    slow = {"omega_micro": 100_000}
+    orders = town.opened(
+        (BUYERS[0], bid(limit=1_000, open_ppm=400_000, **slow)),
+        (BUYERS[1], bid(valuation=UtilityModel(10**6, 10**6), open_ppm=300_000, **slow)),
+        (SERVERS[0], ask(floor=500, open_ppm=2_000_000, **slow)),
+        (SERVERS[1], ask(cost=CostModel(1, 1, 10**6, 1, 1, 1, 9), open_ppm=3 * 10**6, **slow)),
+        (BUYERS[2], bid(1)),
+    )
+    return town, orders
+
+
+def test_orders_are_listed_with_filters() -> None:
+    town, orders = busy_town()
+    height = town.height + 1
+    listed = plain(list(views.orders(town.state, height=height)))
+    assert sorted(entry["id"] for entry in listed) == sorted(orders)
+    assert len(list(views.orders(town.state, height=height, broker=BROKER))) == 4
+    assert len(list(views.orders(town.state, height=height, side="ask"))) == 2
+    assert len(list(views.orders(town.state, height=height, owner=BUYERS[2].address))) == 1
+    assert not list(views.orders(town.state, height=height, broker=BUYERS[0].address))
+
+
+def test_an_order_shows_its_path_its_pairs_and_why_it_waits() -> None:
+    town, orders = busy_town()
+    document = plain(views.order(town.state, orders[0], town.height + 1))
+    path = document["path"]
+    assert path["opening_micro"] == 400
+    assert path["opening_micro"] < path["now_micro"] < path["next_micro"] == path["ahead"][1]
+    assert document["unmatched"]["reason"] == "prices_apart"
+    assert document["unmatched"]["height"] == min(pair["crosses"] for pair in document["pairs"])
+    crossing = document["unmatched"]["height"]
+    for _ in range(crossing - town.height - 1):
+        town.block()
+        assert not town.of_kind("trade.made")
+    town.block()
+    assert town.of_kind("trade.made")
+
+
+def test_a_lonely_order_knows_that_nobody_is_there() -> None:
+    town, orders = busy_town()
+    lonely = plain(views.order(town.state, orders[4], town.height + 1))
+    assert lonely["unmatched"]["reason"] == "other_side_empty"
+    town.opened((SERVERS[2], ask(1, longest_blocks=1)))
+    shunned = plain(views.order(town.state, orders[4], town.height + 1))
+    assert shunned["unmatched"]["reason"] == "no_partner"
+    town.block((BUYERS[2], Cancel(orders[4])))
+    assert views.order(town.state, orders[4], town.height + 1) is None
+
+
+def test_depth_has_falling_demand_and_rising_supply() -> None:
+    town = Town()
+    town.opened(
+        *((key, bid(limit=1_000 + 100 * place)) for place, key in enumerate(BUYERS[:4])),
+        (BUYERS[5], bid(limit=1_000)),
+        (SERVERS[0], ask(floor=5_000)),
+        (SERVERS[1], ask(floor=700)),
+    )
+    document = plain(views.depth(town.state, BROKER, town.height + 1))
+    prices = [step["price_micro"] for step in document["demand"]]
+    assert prices == [1_250, 1_150, 1_050, 950]
+    assert [step["orders"] for step in document["demand"]] == [1, 2, 3, 5]
+    assert [step["price_micro"] for step in document["supply"]] == [750, 5_050]
+    assert document["crossing"] == 1
+    assert views.depth(town.state, BUYERS[0].address, 1) is None
+
+
+def test_a_round_shows_pairs_labels_prices_and_totals() -> None:
+    town = Town()
+    town.opened(
+        *((key, bid(3, limit=1_000 + 100 * place)) for place, key in enumerate(BUYERS[:4])),
+        (SERVERS[0], ask(3, floor=700)),
+        (SERVERS[1], ask(3, floor=800, resources=Resources(70, 70, 70))),
+    )
+    town.block()
+    (book,) = plain(views.round_document(town.sealed, town.events))["books"]
+    assert (book["trades"], len(book["unmatched"]), book["deferred"]) == (2, 2, False)
+    for pair in book["pairs"]:
+        assert pair["weight_micro"] == pair["buyer_label_micro"] + pair["seller_label_micro"]
+        assert pair["seller_label_micro"] == pair["label_micro"]
+    totals = book["totals"]
+    assert totals["paid_micro"] == totals["received_micro"] + totals["broker_micro"]
+    town.block()
+    assert views.round_document(town.sealed, town.events) == {"books": []}
+
+
+def test_agreements_brokers_and_parameters_are_shown() -> None:
+    town = Town()
+    town.opened((BUYERS[0], bid()), (SERVERS[0], ask()))
+    town.block()
+    (agreement,) = plain(list(views.agreements(town.state)))
+    assert agreement["status"] == "running"
+    assert plain(views.agreement(town.state, agreement["id"])) == agreement
+    assert views.agreement(town.state, "0" * 64) is None
+    assert list(views.agreements(town.state, seller=SERVERS[1].address)) == []
+    assert len(list(views.agreements(town.state, buyer=BUYERS[0].address))) == 1
+    shown = plain(list(views.brokers(town.state)))
+    assert len(shown) == 5
+    assert plain(views.broker(town.state, BROKER)) in shown
+    assert views.broker(town.state, BUYERS[0].address) is None
+    assert plain(views.parameters(town.state))["degree_cap"] == 16
+    assert plain(views.committed(town.state, SERVERS[0].address))["computation"] == 100

@@ -1,0 +1,201 @@
+"""A small market to test on: fixed keys, brokers, helpers for orders, one call per block.
+
+Every block is executed twice: built by solving, then checked from its sealed bytes, and both must
+lead to the same root.  Signatures are left out; the market never sees them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from auction.actions import Ask, Bid, FlatFloor, FlatLimit
+from auction.brokers import Tariff
+from auction.clearing import seal
+from auction.closing import close
+from auction.genesis import GenesisBroker, MarketGenesis, seed_state
+from auction.handlers import ACTIONS, HANDLERS
+from auction.parameters import MarketParameters
+from ledger import native, vrf
+from ledger.accounts import total_money
+from ledger.crypto import SigningKey, digest
+from ledger.execution import BlockContext, Execution, Rules, execute
+from ledger.genesis import GenesisAccount, GenesisMember, LedgerGenesis
+from ledger.genesis import seed_state as seed_ledger
+from ledger.members import Resources
+from ledger.parameters import LedgerParameters
+from ledger.state import Event, Overlay, State
+from ledger.transactions import Action, TransactionCodec, build_transaction
+
+CHAIN = "town"
+GENESIS_HASH = bytes(range(32))
+KEYS = tuple(SigningKey.from_seed(number.to_bytes(32, "big")) for number in range(1, 31))
+SERVERS, BUYERS, BROKERS, OTHERS = KEYS[:8], KEYS[8:20], KEYS[20:26], KEYS[26:]
+RICH = 10**12
+RULES = Rules({**native.HANDLERS, **HANDLERS}, (), seal, (close,))
+
+PAPER = Tariff(
+    lambda_micro=100, sigma_ppm=500_000, fee_basis="deal", weights="spread", pricing="paper"
+)
+TARIFFS = (
+    PAPER,
+    Tariff(
+        lambda_micro=101, sigma_ppm=300_000, fee_basis="round", weights="spread", pricing="paper"
+    ),
+    Tariff(lambda_micro=77, sigma_ppm=0, fee_basis="deal", weights="spread", pricing="midpoint"),
+    Tariff(
+        lambda_micro=33,
+        sigma_ppm=1_000_000,
+        fee_basis="deal",
+        weights="surplus",
+        pricing="core_buyer",
+    ),
+    Tariff(
+        lambda_micro=50,
+        sigma_ppm=250_000,
+        fee_basis="deal",
+        weights="surplus",
+        pricing="core_seller",
+    ),
+)
+
+
+def ledger_genesis(resources: Resources) -> LedgerGenesis:
+    """Return the ledger's part: servers are members, buyers ITS subsystems."""
+    roles = {key.address: "its" for key in BUYERS} | {key.address: "broker" for key in BROKERS}
+    return LedgerGenesis(
+        parameters=LedgerParameters(chain=CHAIN, fee_per_action_micro=7),
+        accounts=tuple(
+            GenesisAccount(key.address, f"account {number}", roles.get(key.address, ""), RICH)  # type: ignore[arg-type]
+            for number, key in enumerate(KEYS)
+        ),
+        members=tuple(
+            GenesisMember(
+                address=key.address,
+                name=f"server {number}",
+                vrf_key=vrf.public_key(key.public_key).hex(),
+                endpoint="",
+                resources=resources,
+                stake_micro=10**9,
+                satisfaction_bp=5_000,
+            )
+            for number, key in enumerate(SERVERS)
+        ),
+        pool_micro=10**12,
+    )
+
+
+def bid(broker: int = 0, **changed: Any) -> Bid:
+    """Return a flat bid that opens at its limit."""
+    values: dict[str, Any] = {
+        "broker": BROKERS[broker].address,
+        "expires": 50,
+        "open_ppm": 1_000_000,
+        "omega_micro": 500_000,
+        "mu": 1,
+        "service_blocks": 5,
+        "interval_blocks": 2,
+        "theta_milli": 1_000,
+        "least_resource": 0,
+    }
+    if "limit" in changed:
+        changed["valuation"] = FlatLimit(changed.pop("limit"))
+    return Bid(**({"valuation": FlatLimit(1_000)} | values | changed))
+
+
+def ask(broker: int = 0, **changed: Any) -> Ask:
+    """Return a flat ask that opens at its floor."""
+    values: dict[str, Any] = {
+        "broker": BROKERS[broker].address,
+        "expires": 50,
+        "open_ppm": 1_000_000,
+        "omega_micro": 500_000,
+        "mu": 1,
+        "longest_blocks": 100,
+        "resources": Resources(100, 100, 100),
+    }
+    if "floor" in changed:
+        changed["cost"] = FlatFloor(changed.pop("floor"))
+    return Ask(**({"cost": FlatFloor(500)} | values | changed))
+
+
+@dataclass
+class Town:
+    """A chain with a market that grows block by block."""
+
+    market: MarketParameters = field(default_factory=MarketParameters)
+    tariffs: Sequence[Tariff] = TARIFFS
+    resources: Resources = field(default_factory=lambda: Resources(10_000, 10_000, 10_000))
+    salt: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.height = 0
+        self.events: list[Event] = []
+        self.sealed = b""
+        self.state = State()
+        overlay = Overlay(self.state)
+        genesis = ledger_genesis(self.resources)
+        self.parameters = genesis.parameters
+        seed_ledger(overlay, genesis)
+        entries = tuple(
+            GenesisBroker(key.address, f"broker {number}", tariff)
+            for number, (key, tariff) in enumerate(zip(BROKERS, self.tariffs, strict=False))
+        )
+        seed_state(overlay, MarketGenesis(self.market, entries))
+        self.state.merge(overlay)
+        self.money = total_money(self.state)
+        self.codec = TransactionCodec(
+            (*native.ACTIONS, *ACTIONS), CHAIN, GENESIS_HASH, self.parameters.max_transaction_bytes
+        )
+        self.nonces = dict.fromkeys((key.address for key in KEYS), 0)
+
+    def context(self) -> BlockContext:
+        """Return the context of the next block."""
+        height = self.height + 1
+        return BlockContext(
+            genesis_hash=GENESIS_HASH,
+            parameters=self.parameters,
+            height=height,
+            time_ms=height * 1_000,
+            view=1,
+            builder=SERVERS[0].address,
+            seed=digest("seed", self.salt + height.to_bytes(8, "big")),
+        )
+
+    def run(
+        self, *entries: tuple[SigningKey, Sequence[Action] | Action], sealed: bytes | None = None
+    ) -> Execution:
+        """Execute the next block without committing it."""
+        transactions = []
+        nonces = dict(self.nonces)
+        for key, actions in entries:
+            several = actions if isinstance(actions, (list, tuple)) else [actions]
+            raw = build_transaction(key, GENESIS_HASH, CHAIN, nonces[key.address], several)
+            nonces[key.address] += 1
+            transactions.append(self.codec.decode(raw))
+        self.pending = nonces
+        self.sent = transactions
+        return execute(self.state, self.context(), transactions, RULES, sealed, building=False)
+
+    def block(self, *entries: tuple[SigningKey, Sequence[Action] | Action]) -> list[str]:
+        """Build, check and commit the next block; return the receipts' codes."""
+        built = self.run(*entries)
+        checked = self.run(*entries, sealed=built.clearings)
+        assert checked.state_root == built.state_root
+        assert checked.events == built.events
+        self.state.merge(checked.overlay)
+        self.nonces = self.pending
+        self.height += 1
+        self.sealed = built.clearings
+        self.events = list(checked.events)
+        assert total_money(self.state) == self.money
+        return [receipt.code for receipt in checked.receipts]
+
+    def of_kind(self, kind: str) -> list[dict[str, Any]]:
+        """Return the data of the last block's events of a kind."""
+        return [event.data for event in self.events if event.kind == kind]
+
+    def opened(self, *entries: tuple[SigningKey, Sequence[Action] | Action]) -> list[str]:
+        """Commit a block whose actions must all succeed; return the ids of the orders opened."""
+        codes = self.block(*entries)
+        assert set(codes) <= {"ok"}, codes
+        return [str(data["order"]) for data in self.of_kind("order.opened")]
