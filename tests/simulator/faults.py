@@ -1,0 +1,170 @@
+"""The fault menu, swarm style: each class of fault is on with probability one half per seed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from tests.simulator.disk import Disk
+from tests.simulator.network import Network, Weather
+from tests.simulator.node import SimulatedNode
+from tests.simulator.world import World
+
+CLASSES = (
+    "loss",
+    "repeat",
+    "tail",
+    "partition",
+    "clog",
+    "crash",
+    "crash all",
+    "freeze",
+    "slow",
+    "disk",
+    "skew",
+    "restore",
+)
+
+
+@dataclass
+class Faults:
+    """Injects faults until `stop_ms`; `budget` nodes may be hurt for good."""
+
+    world: World
+    network: Network
+    nodes: list[SimulatedNode]
+    round_trip_ms: int
+    stop_ms: int
+    budget: int
+    on: tuple[str, ...] = ()
+    hurt: dict[int, None] = field(default_factory=dict)
+    dead: dict[int, None] = field(default_factory=dict)
+    backups: dict[int, Disk] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Draw the weather and the first faults."""
+        chance = self.world.chance
+        if not self.on:
+            self.on = tuple(name for name in CLASSES if chance.randrange(2))
+        self.network.weather = Weather(
+            loss=chance.randrange(31) if "loss" in self.on else 0,
+            repeat=chance.randrange(51) if "repeat" in self.on else 0,
+            tail=chance.randrange(15) if "tail" in self.on else 0,
+            tail_ms=20 * self.round_trip_ms,
+            base_ms=(1, chance.choice((3, 8, 20))),
+        )
+        if "slow" in self.on:
+            self._pick().service_ms = chance.randrange(5, 30)
+        if "skew" in self.on:
+            self._skew()
+        for name in ("partition", "clog", "crash", "crash all", "freeze", "disk", "restore"):
+            if name in self.on:
+                self._again(name)
+
+    def heal(self) -> None:
+        """Fair weather; everybody is up but those who stay dead, within the budget."""
+        self.network.heal()
+        chance = self.world.chance
+        for node in chance.sample(self.nodes, len(self.nodes)):
+            spare = len(self.hurt) < self.budget and node.is_honest
+            if spare and node.index not in self.hurt and chance.randrange(3) == 0:
+                self.hurt[node.index] = None
+                self.dead[node.index] = None
+                if node.is_up:
+                    node.crash()
+        for node in self.nodes:
+            node.fuse = None
+            if node.index in self.dead:
+                continue
+            node.disk.fail_after = None
+            node.service_ms = 0
+            node.frozen_until_ms = 0
+            if not node.is_up:
+                node.start()
+
+    def _again(self, name: str) -> None:
+        delay = self.world.chance.randrange(10, 40) * self.round_trip_ms
+        self.world.after(delay, lambda: self._strike(name))
+
+    def _strike(self, name: str) -> None:
+        if self.world.now_ms >= self.stop_ms:
+            return
+        self.world.note("fault", name.encode())
+        match name:
+            case "partition":
+                self._partition()
+            case "clog":
+                self._clog()
+            case "crash":
+                self._crash(self._pick())
+            case "crash all":
+                for node in self.nodes:
+                    self._crash(node)
+            case "freeze":
+                frozen = self.world.chance.randrange(100) * self.round_trip_ms
+                self._pick().frozen_until_ms = min(self.world.now_ms + frozen, self.stop_ms)
+            case "disk":
+                self._pick().disk.fail_after = self.world.chance.randrange(6)
+            case "restore":
+                self._restore()
+        self._again(name)
+
+    def _pick(self) -> SimulatedNode:
+        return self.nodes[self.world.chance.randrange(len(self.nodes))]
+
+    def _partition(self) -> None:
+        chance = self.world.chance
+        everyone = list(range(len(self.nodes)))
+        chance.shuffle(everyone)
+        at = chance.choice((1, len(everyone) // 2, chance.randrange(1, len(everyone))))
+        groups = [everyone[:at], everyone[at:]]
+        self.network.partition(groups, one_way=chance.randrange(3) == 0)
+        heal_after = chance.randrange(2, 30) * self.round_trip_ms
+        self.world.after(heal_after, self.network.cut.clear)
+
+    def _clog(self) -> None:
+        """Swizzle: some links stop one after the other and come back in another order."""
+        chance, count = self.world.chance, len(self.nodes)
+        for _ in range(chance.randrange(1, 2 * count)):
+            sender, receiver = chance.randrange(count), chance.randrange(count)
+            until = self.world.now_ms + chance.randrange(60) * self.round_trip_ms
+            self.network.clog(sender, receiver, until)
+
+    def _crash(self, node: SimulatedNode) -> None:
+        """Between two effects, some effects from now; and up again later."""
+        chance = self.world.chance
+        if not node.is_up:
+            return
+        node.fuse = chance.choice((0, 1, 2, 3, chance.randrange(40)))
+        delay = chance.randrange(100) * self.round_trip_ms
+        self.world.after(delay, lambda: self._revive(node))
+
+    def _revive(self, node: SimulatedNode) -> None:
+        if not node.is_up and node.index not in self.dead:
+            node.disk.fail_after = None
+            node.start()
+
+    def _skew(self) -> None:
+        """Small errors everywhere; one clock may be badly wrong, which hurts its node for good."""
+        chance = self.world.chance
+        for node in self.nodes:
+            node.skew_ms = chance.randrange(-self.round_trip_ms, self.round_trip_ms + 1)
+            node.drift_ppm = chance.randrange(0, 200)
+        if len(self.hurt) < self.budget and chance.randrange(3) == 0:
+            node = self._pick()
+            if node.is_honest:
+                self.hurt[node.index] = None
+                node.skew_ms = chance.choice((-3_600_000, 3_600_000))
+
+    def _restore(self) -> None:
+        """Take a backup of a disk, or put an old one back; the node then knows that it is old."""
+        node = self._pick()
+        if node.index not in self.backups:
+            self.backups[node.index] = node.disk.copy()
+        elif node.is_honest and len(self.hurt) < self.budget and node.index not in self.hurt:
+            self.hurt[node.index] = None
+            if node.is_up:
+                node.crash()
+            self.world.note("restored old disk")
+            node.disk = self.backups.pop(node.index).copy()
+            node.is_restored = True
+            node.start()
