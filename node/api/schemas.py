@@ -1,0 +1,288 @@
+"""Shapes of the answers, for the OpenAPI page and for generated clients.
+
+Routes build plain documents and encode them once; these models describe the same documents and
+validate nothing at run time.  A test holds every answer of a real node against them.  Money is in
+micro-tokens, shares in parts per million, satisfaction in basis points, time in heights or ms.
+"""
+
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+T = TypeVar("T")
+
+Hex = Annotated[str, Field(pattern=r"^([0-9a-f]{2})*$")]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=["9f" * 32])]
+Address = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", examples=["3b" * 32])]
+Number = Annotated[int, Field(ge=0, le=2**53 - 1)]
+Decimal = Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)$", examples=["15500000000"])]
+Document = dict[str, Any]
+"""A document whose fields are described in docs/api.md and set by the market or the election."""
+
+
+class Model(BaseModel):
+    """Base of all shapes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Open(BaseModel):
+    """Base of shapes that may carry more fields than are listed."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class Meta(Model):
+    """The block the answer belongs to."""
+
+    chain: str = Field(examples=["twinchain-local"])
+    height: Number
+    hash: Digest
+    time_ms: Number
+    names: dict[str, str] | None = Field(
+        default=None, description="Names of the accounts whose address occurs in `data`."
+    )
+
+
+class Reply(Model, Generic[T]):
+    """One object."""
+
+    data: T
+    meta: Meta
+
+
+class Page(Model, Generic[T]):
+    """One page of a list; `next_cursor` is null on the last."""
+
+    data: list[T]
+    next_cursor: str | None
+    meta: Meta
+
+
+class FieldErrorModel(Model):
+    """One wrong place."""
+
+    where: str
+    message: str
+
+
+class ProblemModel(Model):
+    """A refusal (RFC 9457)."""
+
+    type: str = Field(examples=["/docs#problem-not_found"])
+    title: str
+    status: int
+    code: str = Field(examples=["not_found"], description="Stable; test this, not the text.")
+    detail: str
+    hint: str
+    errors: list[FieldErrorModel] = []
+
+
+class Party(Model):
+    """An account with its name, "" when it has none."""
+
+    address: Address
+    name: str
+
+
+class HealthCheck(Model):
+    """One check."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class HealthModel(Model):
+    """All checks."""
+
+    status: Literal["ok", "failing"]
+    checks: list[HealthCheck]
+
+
+class NodeModel(Model):
+    """Who answers."""
+
+    name: str
+    address: str
+    validator: bool
+    index: int = Field(description="Place in the voting set, -1 for an observer.")
+
+
+class PeerCount(Model):
+    """How many peers."""
+
+    connected: Number
+    known: Number
+
+
+class PeerModel(Model):
+    """One peer as seen from here."""
+
+    address: Address
+    name: str
+    endpoint: str
+    connected: bool
+    height: Number
+    rtt_ms: Number | None
+
+
+class MempoolCount(Model):
+    """What waits."""
+
+    transactions: Number
+    bytes: Number
+
+
+class StatusModel(Model):
+    """The node and its chain at one glance."""
+
+    chain: str
+    genesis_hash: Digest
+    version: str
+    node: NodeModel
+    height: Number
+    hash: Digest
+    block_time_ms: Number
+    view: Number = Field(description="View of the height under way.")
+    peers: PeerCount
+    mempool: MempoolCount
+    syncing: bool
+    tip_age_ms: Number
+    state: Literal["validating", "observing", "syncing", "stalled"]
+    stalled_on: list[str]
+    next_leader: Party | None
+    signing: Document = Field(description="What a client needs to sign: tag, chain, genesis hash.")
+
+
+class Leader(Open):
+    """One place in the order of turns of a height."""
+
+    address: Address
+    name: str
+    role: str = Field(examples=["V*", "V^b_1"])
+    outcome: Literal["built", "skipped", "not_needed"]
+
+
+class BlockSummary(Model):
+    """A block in a list."""
+
+    height: Number
+    hash: Digest
+    parent: Digest
+    time_ms: Number
+    view: Number
+    builder: Party
+    leaders: list[Leader] = Field(description="The first turns; all are in the full block.")
+    transactions: Number
+    trades: Number
+    bytes: Number
+    signers: Number
+    signed: list[Number] = Field(description="Indices of the validators that signed it final.")
+
+
+class TransactionLine(Open):
+    """A transaction in a list."""
+
+    hash: Digest
+    types: list[str]
+    code: str
+
+
+class CertificateModel(Open):
+    """Who signed the block final."""
+
+    kind: str
+    view: Number
+    signers: list[Document]
+
+
+class BlockModel(Open):
+    """A whole block."""
+
+    height: Number
+    hash: Digest
+    parent: Digest
+    time_ms: Number
+    view: Number
+    builder: Party
+    leaders: list[Leader]
+    transactions: list[TransactionLine]
+    certificate: CertificateModel | None
+    clearings: Document | None
+    skips: list[Document]
+    rewards: list[Document]
+    events: list[Document]
+
+
+class SubmittedModel(Open):
+    """What became of one submitted transaction at the door."""
+
+    hash: str
+    status: Literal["pending", "final", "rejected"]
+    error: ProblemModel | None = None
+
+
+class TransactionModel(Open):
+    """A transaction, wherever it is."""
+
+    hash: Digest
+    status: Literal["pending", "final", "unknown"]
+    height: Number | None = None
+    index: Number | None = None
+    code: str | None = Field(default=None, description="`ok`, or why it had no effect.")
+    fee_micro: Number | None = None
+    envelope: Document | None = None
+
+
+class AccountModel(Open):
+    """An account."""
+
+    address: Address
+    name: str
+    known: bool
+    roles: list[str]
+    free_micro: Number
+    reserved_micro: Number
+    nonce: Number
+    next_nonce: Number = Field(description="Nonce for the next transaction, mempool included.")
+    member: Document | None = None
+    registration: Document | None = None
+
+
+class ValidatorModel(Open):
+    """A member of the voting set."""
+
+    index: Number
+    address: Address
+    name: str
+    stake_micro: Number
+    satisfaction_bp: Number
+    tokens: Decimal
+
+
+class ElectionModel(Open):
+    """The draw of one height."""
+
+    height: Number
+    seed: Hex
+    entries: list[Document]
+    order: list[Document]
+
+
+class SearchHit(Model):
+    """One meaning of a search text."""
+
+    kind: Literal["block", "transaction", "order", "agreement", "broker", "account"]
+    id: str
+    name: str
+    route: str
+
+
+HealthReply = Reply[HealthModel]
+_PROBLEM = {"schema": {"$ref": "#/components/schemas/ProblemModel"}}
+PROBLEM_CONTENT: dict[str, Any] = {"application/problem+json": _PROBLEM}
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"description": "The request is refused.", "content": PROBLEM_CONTENT},
+    "5XX": {"description": "Not now, or a bug.", "content": PROBLEM_CONTENT},
+}

@@ -1,0 +1,65 @@
+"""What a test network consists of: names, resources and money of members and accounts.
+
+Numbers follow the parameter ranges of the paper's evaluation, scaled to a server that can serve
+several buyers at once.  They are fixed, not drawn: two networks made alike differ only in keys.
+Units: MHz of computation, kbit/s of communication, model units; micro-tokens of money.
+"""
+
+from dataclasses import dataclass
+
+TOKEN = 1_000_000
+
+ITS_SUBSYSTEMS = (
+    "bus-fleet",
+    "traffic-lights",
+    "charging-network",
+    "metro-line",
+    "parking-guidance",
+    "emergency-dispatch",
+)
+# The first trades by the paper's own rule, the second by competitive prices.
+BROKERS = ("city-broker", "campus-broker")
+TREASURY = "treasury"
+DEMO_ACCOUNTS = ("alice", "bob")
+
+ITS_MICRO = 10_000_000 * TOKEN
+BROKER_MICRO = 100_000 * TOKEN
+TREASURY_MICRO = 500_000_000 * TOKEN
+DEMO_MICRO = 1_000_000 * TOKEN
+MEMBER_MICRO = 1_000_000 * TOKEN
+POOL_MICRO = 100_000_000 * TOKEN
+
+# The broker's fee of a deal: 0.5 per unit of service time, at the usual 10 units.
+FEE_MICRO = 5 * TOKEN
+LARGEST_RESOURCE_MHZ = 50_000
+
+MAX_VALIDATORS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProfile:
+    """Hardware class of a DT server: what one service slot offers, and how many slots it has."""
+
+    computation_mhz: int
+    communication_kbps: int
+    modelling: int
+    slots: int
+
+
+# Slots of 26 to 44 GHz: the upper part of the paper's 10-50 GHz, so that every server is eligible.
+PROFILES = (
+    ServerProfile(computation_mhz=44_000, communication_kbps=92_000, modelling=23_000, slots=16),
+    ServerProfile(computation_mhz=38_000, communication_kbps=78_000, modelling=20_000, slots=16),
+    ServerProfile(computation_mhz=32_000, communication_kbps=66_000, modelling=17_000, slots=16),
+    ServerProfile(computation_mhz=26_000, communication_kbps=54_000, modelling=14_000, slots=16),
+)
+
+
+def server_name(index: int) -> str:
+    """Name of validator `index` (0-based): dt-server-1, dt-server-2, ..."""
+    return f"dt-server-{index + 1}"
+
+
+def server_profile(index: int) -> ServerProfile:
+    """Hardware class of validator `index`; the classes repeat."""
+    return PROFILES[index % len(PROFILES)]

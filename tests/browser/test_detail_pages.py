@@ -1,0 +1,140 @@
+"""Every link of the explorer leads to something true and readable, whatever the chain holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from urllib.parse import quote
+
+import pytest
+
+from tests.browser.conftest import Open
+from tests.browser.network import Network
+
+expect = pytest.importorskip("playwright.sync_api").expect
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>alert(1)</script>"
+OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def one_trade(network: Network) -> dict[str, str]:
+    """A trade whose agreement the node still holds."""
+    return dict(network.get("trades?limit=1")[0]["data"])
+
+
+def fragment_of(kind: str, network: Network) -> str:
+    """A page of this kind that exists now."""
+    trade = one_trade(network)
+    makers: dict[str, Callable[[], str]] = {
+        "block": lambda: f"#/block/{trade['height']}",
+        "tx": lambda: "#/tx/" + network.get(f"accounts/{trade['buyer']}/txs")[0]["hash"],
+        "account": lambda: f"#/account/{trade['seller']}",
+        "broker": lambda: f"#/account/{trade['broker']}",
+        "open order": lambda: "#/order/" + network.get("orders")[-1]["id"],
+        "closed order": lambda: f"#/order/{trade['bid']}?at={trade['height']}",
+        "agreement": lambda: f"#/agreement/{trade['agreement']}?at={trade['height']}",
+        "election": lambda: f"#/election/{trade['height']}",
+    }
+    return makers[kind]()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["block", "tx", "account", "broker", "open order", "closed order", "agreement", "election"],
+)
+@pytest.mark.parametrize("width", [390, 1440])
+def test_each_page_has_a_title_the_exact_command_and_no_complaint(
+    open_page: Open, network: Network, kind: str, width: int
+) -> None:
+    watched = open_page(fragment_of(kind, network), width=width, dark=width == 390)
+    page = watched.page
+    expect(page.get_by_test_id("title")).to_be_visible()
+    page.get_by_test_id("api").click()
+    command = page.get_by_test_id("curl").locator("code").inner_text()
+    assert command.startswith(f"curl -s '{network.url()}/v1/")
+    tabs = page.get_by_role("tab")
+    for index in range(tabs.count()):
+        tabs.nth(index).click()
+        expect(page.get_by_text("Loading …")).to_have_count(0)
+        assert page.evaluate(OVERFLOW) <= 0
+    assert watched.complaints == []
+
+
+def test_a_block_page_shows_its_clearing_its_signers_and_the_raw_document(
+    open_page: Open, network: Network
+) -> None:
+    trade = one_trade(network)
+    block = network.get(f"blocks/{trade['height']}")
+    page = open_page(f"#/block/{trade['height']}").page
+    signers = block["certificate"]["signers"]
+    expect(page.get_by_text(f"Made final by {len(signers)} signatures")).to_be_visible()
+    expect(page.get_by_test_id("leader")).to_have_count(4)
+    page.get_by_test_id("tab-clearing").click()
+    expect(page.get_by_test_id("clearing").first).to_contain_text("trade")
+    page.get_by_test_id("tab-raw").click()
+    raw = json.loads(page.locator(".json pre").inner_text())
+    assert raw["hash"] == block["hash"]
+
+
+def test_a_hostile_memo_is_shown_as_text_and_does_nothing(
+    open_page: Open, network: Network
+) -> None:
+    words = ("transfer", "--to", network.net.account("bob"), "--amount", "1.25")
+    hash_ = json.loads(network.send(*words, "--memo", HOSTILE, "--wait", key="alice"))["hash"]
+    watched = open_page(f"#/tx/{hash_}")
+    page = watched.page
+    expect(page.get_by_test_id("memo")).to_have_text(HOSTILE)
+    expect(page.get_by_test_id("sentence")).to_contain_text("1.25 tokens to")
+    expect(page.get_by_test_id("stepper")).to_have_attribute("data-status", "final")
+    assert page.locator("main img, main script").count() == 0
+    assert "owned" not in page.title()
+    assert watched.complaints == []
+
+
+def test_the_search_box_finds_heights_names_and_hashes_and_says_so_when_it_does_not(
+    open_page: Open, network: Network
+) -> None:
+    watched = open_page()
+    page = watched.page
+    block = network.get("blocks/2")
+    expect(page.get_by_test_id("state")).to_have_text("Live")
+    for text, title in (("2", "2"), (block["hash"], "2"), ("city-broker", "city-broker")):
+        page.keyboard.press("/")
+        expect(page.get_by_test_id("search")).to_be_focused()
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+        expect(page.get_by_test_id("title")).to_have_text(title)
+        page.get_by_test_id("search").blur()
+    page.keyboard.press("/")
+    page.keyboard.type("server")
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("hit")).to_have_count(4)
+    page.goto(f"{network.url()}/explorer/#/search?q={quote('<b>nobody</b>')}")
+    expect(page.get_by_test_id("nothing-found")).to_be_visible()
+    assert watched.complaints == []
+
+
+@pytest.mark.parametrize("kind", ["order", "agreement"])
+def test_an_order_or_agreement_nobody_knows_is_explained(open_page: Open, kind: str) -> None:
+    watched = open_page(f"#/{kind}/{'ab' * 32}")
+    expect(watched.page.locator(".page .empty")).to_be_visible()
+    assert watched.complaints == []
+
+
+@pytest.mark.parametrize("fragment", ["#/block/99999999", "#/tx/zz", "#/account/%E0%A4%A"])
+def test_a_page_that_is_not_there_says_so_and_offers_a_way_back(
+    open_page: Open, fragment: str
+) -> None:
+    page = open_page(fragment).page
+    expect(page.get_by_test_id("failure")).to_be_visible()
+    page.get_by_role("link", name="First page", exact=True).click()
+    expect(page.get_by_test_id("blocks")).to_be_visible()
+
+
+def test_a_pending_transaction_becomes_final_on_its_page(open_page: Open, network: Network) -> None:
+    words = ("transfer", "--to", network.net.account("alice"), "--amount", "1")
+    hash_ = json.loads(network.send(*words, key="bob"))["hash"]
+    page = open_page(f"#/tx/{hash_}").page
+    expect(page.get_by_test_id("stepper")).to_have_attribute("data-status", "final")
+    assert network.get(f"txs/{hash_}")["status"] == "final"

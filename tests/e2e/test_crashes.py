@@ -1,0 +1,349 @@
+"""`kill -9` of a leader, of another node, of two, of all: what was final stays, nobody signs twice.
+
+One network, on which the demo's agents trade while nodes die.  Every test starts by reviving what
+an earlier one may have left dead.  The last one ends the network by killing its supervisor.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from ledger.native import Transfer
+from node.client import Client, Document
+from node.genesis import load as load_genesis
+from node.wallet import Wallet
+from tests.e2e.kit import (
+    PROGRAM,
+    ROOT,
+    Net,
+    descendants,
+    free_port_run,
+    has_ended,
+    run,
+    spawn,
+    until,
+)
+from tests.e2e.vote_tap import VoteTap, genesis_validators, own_votes, votes_on_chain
+
+pytestmark = pytest.mark.slow
+
+BLOCK_TIME = "400ms"
+OTHER_BLOCK_TIME = "500ms"
+
+
+class Town:
+    """The network with a tap on its votes, and all payments a node has called final."""
+
+    def __init__(self, net: Net, tap: VoteTap) -> None:
+        self.net, self.tap = net, tap
+        self.genesis = load_genesis(net.layout.genesis)
+        self.validators = genesis_validators(self.genesis)
+        self.final: dict[str, tuple[int, int]] = {}
+
+    def pay(self, node: int, count: int = 5) -> None:
+        """Send payments through one node and wait until it says that all are final."""
+        key, receiver = self.net.key("alice"), self.net.account("bob")
+
+        async def send() -> list[Document]:
+            async with Client(self.net.url(node)) as client:
+                wallet = Wallet(client, key)
+                sent = await wallet.send_all([[Transfer(receiver, 1)] for _ in range(count)])
+                return [await client.wait_final(each.hash, 60.0) for each in sent]
+
+        for done in asyncio.run(send()):
+            assert done["code"] == "ok"
+            self.final[done["hash"]] = (done["height"], done["index"])
+
+    def require_payments(self, node: int) -> None:
+        """Every payment that was ever called final stands at its place on this node."""
+        for identity, place in self.final.items():
+            found = self.net.data(node, f"/v1/txs/{identity}")
+            assert (found["status"], found["height"], found["index"]) == ("final", *place)
+
+    def keep_journals(self) -> None:
+        """Take note of what every node, dead or alive, has on record as signed."""
+        for index in range(self.net.size):
+            self.tap.ledger.add(own_votes(self.net.layout.node(index) / "data"))
+
+    def require_no_second_vote(self) -> None:
+        """Nobody signed against itself: over what was heard, journals, and all blocks."""
+        self.keep_journals()
+        for index in range(self.net.size):
+            data = self.net.layout.node(index) / "data"
+            self.tap.ledger.add(votes_on_chain(data, self.genesis.hash))
+        votes = self.tap.ledger
+        assert votes.forged(self.validators, self.genesis.hash) == []
+        assert votes.signed_twice() == []
+        assert len(votes) > 4 * len(votes.heights)
+        assert not [line for line in self.net.logs() if "conflicting votes" in line]
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    tap = VoteTap()
+    net = Net(tmp_path_factory.mktemp("crashes") / "net", tap.environment)
+    options = ("--validators", "4", "--base-port", str(free_port_run(4)), "--block-time")
+    try:
+        net.start(*options, BLOCK_TIME)
+        found = Town(net, tap)
+        places = [(node.url, node.address) for node in net.description.nodes]
+        tap.follow(places, found.genesis.hash)
+        yield found
+    finally:
+        net.close()
+        tap.close()
+
+
+class Demo:
+    """`twinchain demo` at work, and what it has told."""
+
+    def __init__(self, net: Net) -> None:
+        self.out = net.layout.root.parent / "demo.txt"
+        arguments = ("demo", "--dir", str(net.layout.root), "--json")
+        self.process = spawn(arguments, self.out, net.stderr, {})
+
+    def told(self, kind: str) -> list[Document]:
+        lines = [line for line in self.out.read_text().splitlines(keepends=True) if line[-1] == "\n"]
+        return [event for line in lines if (event := json.loads(line))["kind"] == kind]
+
+
+@pytest.fixture(scope="module")
+def demo(town: Town) -> Iterator[Demo]:
+    agents = Demo(town.net)
+    yield agents
+    agents.process.terminate()
+    agents.process.wait(20.0)
+
+
+def test_the_demo_trades_within_30_s_of_start_and_services_end_paid_and_rated(
+    town: Town, demo: Demo
+) -> None:
+    net = town.net
+    until(lambda: demo.told("trade.made"), "a trade of the demo")
+    assert time.monotonic() - net.asked_at < 30
+    until(lambda: demo.told("satisfaction.changed"), "a rating")
+    assert demo.told("agreement.ended")[0]["data"]["paid_micro"] > 0
+    rated = demo.told("satisfaction.changed")[0]
+    assert rated["data"]["after_bp"] != rated["data"]["before_bp"]
+    height = rated["height"]
+    until(lambda: min(net.heights()) >= height, "the rating on every node")
+    for index in range(net.size):
+        events = net.data(index, f"/v1/blocks/{height}")["events"]
+        assert rated["data"] in [event["data"] for event in events]
+
+
+@pytest.mark.parametrize("whom", ["the leader of the moment", "a node that does not lead"])
+def test_a_killed_node_is_voted_out_catches_up_and_signs_nothing_twice(
+    town: Town, demo: Demo, whom: str
+) -> None:
+    net = town.net
+    net.heal()
+    town.pay(0)
+    victim = leader_now(net, whom == "the leader of the moment")
+    witness = (victim + 1) % net.size
+    before = net.height(witness)
+    net.kill(victim)
+    town.keep_journals()
+
+    until(lambda: net.height(witness) >= before + 6, "blocks without the killed node")
+    skipped = the_vote_out(net, witness, victim, before)
+    require_vote_out(net, witness, victim, skipped)
+    town.pay(witness)
+    if victim not in net.revived:
+        assert f"node {victim} " in net.stderr.read_text()
+
+    net.revive(victim)
+    until(lambda: net.height(victim) >= net.height(witness) - 1 > 0, "the catch-up")
+    back = net.height(victim)
+    place = net.data(victim, "/v1/status")["node"]["index"]
+    until(
+        lambda: any(place in block["signed"] for block in net.blocks(witness, above=back)),
+        "a block the revived node signed",
+    )
+    net.require_one_chain()
+    until(lambda: net.height(victim) >= max(at for at, _ in town.final.values()), "the last payment")
+    town.require_payments(victim)
+    town.require_no_second_vote()
+
+
+def leader_now(net: Net, leads: bool) -> int:
+    """The node whose turn the height under way is, or one whose turn it is not."""
+    leader = net.index_of(net.data(0, "/v1/consensus")["leader"])
+    return leader if leads else (leader + 2) % net.size
+
+
+def the_vote_out(net: Net, witness: int, victim: int, above: int) -> int:
+    """Height of the first block above which took a turn from the victim."""
+    address = net.description.nodes[victim].address
+    found: list[int] = []
+
+    def look() -> bool:
+        found[:] = [
+            block["height"]
+            for block in net.blocks(witness, above)
+            if any(
+                leader["address"] == address and leader["outcome"] == "skipped"
+                for leader in block["leaders"]
+            )
+        ]
+        return bool(found) and net.height(witness) > found[0]
+
+    until(look, "a turn of the killed node that a backup took")
+    return found[0]
+
+
+def require_vote_out(net: Net, witness: int, victim: int, height: int) -> None:
+    """The block proves the vote-out, a backup built it, and the victim's tokens are gone."""
+    address = net.description.nodes[victim].address
+    block = net.data(witness, f"/v1/blocks/{height}")
+    turn = next(at for at, one in enumerate(block["leaders"]) if one["address"] == address)
+    assert block["view"] > turn + 1
+    assert block["builder"]["address"] != address
+    assert block["leaders"][block["view"] - 1]["outcome"] == "built"
+    assert block["leaders"][block["view"] - 1]["role"].startswith("V^b_")
+    proof = next(skip for skip in block["skips"] if skip["leader"]["address"] == address)
+    assert len(proof["signed"]) >= 3
+    lost = [event["data"] for event in block["events"] if event["kind"] == "turn.skipped"]
+    lost = [data for data in lost if data["address"] == address]
+    assert len(lost) == 1
+    assert lost[0]["fee_micro"] > 0
+    # Cleared in the block, after which a member that was heard lately earns one block's share.
+    entries = net.data(witness, f"/v1/elections/{height + 1}")["entries"]
+    entry = next(one for one in entries if one["address"] == address)
+    assert int(entry["tokens"]) <= entry["stake_micro"] * entry["satisfaction_bp"]
+    assert entry["weight"] == "0"
+    assert net.data(witness, f"/v1/validators/{address}")["turns_skipped"] >= 1
+
+
+def test_without_a_quorum_the_chain_stops_says_why_and_goes_on_by_itself(
+    town: Town, demo: Demo
+) -> None:
+    net = town.net
+    net.heal()
+    names = [node.name for node in net.description.nodes]
+    net.kill(2)
+    net.kill(3)
+    until(lambda: net.status_code(0, "/readyz") == 503, "a node that is not ready")
+    stopped = max(net.height(0), net.height(1))
+
+    def why() -> Document:
+        found: Document = httpx.get(net.url(0) + "/readyz", trust_env=False).json()
+        return found
+
+    until(lambda: names[2] in why()["detail"] and names[3] in why()["detail"], "who is silent")
+    assert why()["code"] == "not_ready"
+    assert {"tip_age", "advancing"} <= {each["where"] for each in why()["errors"]}
+    assert net.status_code(0, "/livez") == 200
+    waits = asyncio.run(send_one(town))
+    assert max(net.height(0), net.height(1)) == stopped
+    assert net.data(0, "/v1/status")["tip_age_ms"] > 5_000
+
+    net.revive(2)
+    until(lambda: net.height(0) >= stopped + 3, "blocks once three of four are there")
+    done = net.data(1, f"/v1/txs/{waits}?wait=final&timeout=20")
+    assert (done["status"], done["code"]) == ("final", "ok")
+    town.final[waits] = (done["height"], done["index"])
+    net.revive(3)
+    until(lambda: net.status_code(3, "/readyz") == 200, "the last node ready again")
+    until(lambda: net.height(3) >= done["height"], "the last payment")
+    net.require_one_chain()
+    for index in range(net.size):
+        town.require_payments(index)
+    town.require_no_second_vote()
+
+
+async def send_one(town: Town) -> str:
+    """One payment that cannot become final yet."""
+    async with Client(town.net.url(0)) as client:
+        wallet = Wallet(client, town.net.key("alice"))
+        sent = await wallet.send(Transfer(town.net.account("bob"), 7))
+    assert sent.status == "pending"
+    return sent.hash
+
+
+def test_all_nodes_killed_and_started_again_go_on_with_the_same_chain(
+    town: Town, demo: Demo
+) -> None:
+    net = town.net
+    net.heal()
+    town.pay(1)
+    demo.process.terminate()
+    demo.process.wait(20.0)
+    before = net.require_one_chain()
+    assert net.supervisor is not None
+    for pid in [net.supervisor.pid, *(net.pid(index) for index in range(net.size))]:
+        os.kill(pid, signal.SIGKILL)
+    net.supervisor.wait(20.0)
+    for process in net.revived.values():
+        process.wait(20.0)
+    town.keep_journals()
+    assert net.heights() == [-1] * net.size
+
+    directory = str(net.layout.root)
+    wrong = run("testnet", "start", "--dir", directory, "--block-time", OTHER_BLOCK_TIME)
+    assert wrong.returncode == 2
+    assert "--block-time" in wrong.stderr
+    wrong = run("testnet", "start", "--dir", directory, "--validators", "7")
+    assert wrong.returncode == 2
+
+    urls = [node.url for node in net.description.nodes]
+    assert net.start("--block-time", BLOCK_TIME) == {"ready": True, "nodes": urls}
+    until(lambda: min(net.heights()) > max(before) + 2, "new blocks")
+    now = net.require_one_chain()
+    assert {height: now[height] for height in before} == before
+    for index in range(net.size):
+        town.require_payments(index)
+    town.pay(2)
+    town.require_no_second_vote()
+
+
+def test_every_node_s_chain_executed_again_from_genesis_gives_the_same_roots(town: Town) -> None:
+    net = town.net
+    net.heal()
+    commands = [("replay", index) for index in range(net.size)] + [("check", 0)]
+    running = [
+        subprocess.Popen(
+            [*PROGRAM, "db", name, "--json", "--config", str(net.layout.config(index))],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for name, index in commands
+    ]
+    answers = [process.communicate(timeout=120.0)[0] for process in running]
+    assert [process.returncode for process in running] == [0] * len(commands)
+    skipped = trades = 0
+    for answer in answers:
+        found = json.loads(answer)
+        assert found["sound"] is True
+        assert found["height"] >= 20
+        until(lambda at=found["height"]: min(net.heights()) >= at, "the height on every node")
+        for index in range(net.size):
+            block = net.data(index, f"/v1/blocks/{found['height']}")
+            assert (block["hash"], block["state_root"]) == (found["hash"], found["state_root"])
+    for block in net.blocks(0):
+        skipped += block["view"] > 1
+        trades += block["trades"]
+    assert skipped
+    assert trades
+
+
+def test_no_process_outlives_a_supervisor_that_is_killed(town: Town) -> None:
+    net = town.net
+    supervisor = net.supervisor
+    assert supervisor is not None
+    children = descendants(supervisor.pid)
+    assert len(children) >= net.size
+    supervisor.kill()
+    supervisor.wait(20.0)
+    until(lambda: all(map(has_ended, children)), "the end of all children", 10.0)
+    net.require_clean_logs()

@@ -1,0 +1,140 @@
+"""Orders, rounds and agreements through the API, over real clearing."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from auction.actions import Ask, Bid, FlatFloor, FlatLimit, Rate
+from ledger.members import Resources
+from tests.node.api.small_node import BROKER, BUS, MEMBERS, SmallNode, key_of
+
+SERVER = key_of(MEMBERS[0])
+
+
+def bid(limit_micro: int = 60_000_000) -> Bid:
+    return Bid(
+        broker=BROKER.address,
+        expires=500,
+        open_ppm=1_000_000,
+        omega_micro=100_000,
+        mu=1,
+        service_blocks=3,
+        interval_blocks=1,
+        theta_milli=1500,
+        least_resource=1000,
+        valuation=FlatLimit(limit_micro),
+    )
+
+
+def ask() -> Ask:
+    return Ask(
+        broker=BROKER.address,
+        expires=500,
+        open_ppm=1_000_000,
+        omega_micro=100_000,
+        mu=1,
+        longest_blocks=200,
+        resources=Resources(20_000, 40_000, 10_000),
+        cost=FlatFloor(20_000_000),
+    )
+
+
+async def submit(node: SmallNode, *raws: bytes) -> None:
+    results = await node.submit(raws)
+    assert [result.status for result in results] == ["pending"] * len(raws), results
+
+
+@pytest.fixture
+async def traded(node: SmallNode) -> SmallNode:
+    """A bid and an ask that met in the round of block 2."""
+    await submit(node, node.sign(BUS, 0, bid()), node.sign(SERVER, 0, ask()))
+    node.advance(2)
+    return node
+
+
+async def test_open_orders_are_listed_filtered_and_paged(
+    node: SmallNode, http: httpx.AsyncClient
+) -> None:
+    await submit(node, *(node.sign(BUS, nonce, bid(20_000_000 + nonce)) for nonce in range(5)))
+    node.advance(2)
+    seen: list[str] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        query = {"limit": "2", "side": "bid", **({"cursor": cursor} if cursor else {})}
+        page = (await http.get("/v1/orders", params=query)).json()
+        seen += [row["id"] for row in page["data"]]
+        cursor = page["next_cursor"]
+    assert len(set(seen)) == 5
+    assert page["meta"]["names"][BUS.address] == "bus fleet"
+    assert (await http.get("/v1/orders?side=ask")).json()["data"] == []
+    mine = (await http.get(f"/v1/orders?owner={BUS.address}")).json()["data"]
+    assert sorted(row["id"] for row in mine) == sorted(seen)
+    one = (await http.get(f"/v1/orders/{seen[0]}")).json()["data"]
+    assert one["id"] == seen[0]
+
+
+async def test_a_round_shows_its_trade_and_the_agreement_follows(
+    traded: SmallNode, http: httpx.AsyncClient
+) -> None:
+    block = (await http.get("/v1/blocks/latest")).json()["data"]
+    assert block["trades"] == 1
+    found = await http.get(f"/v1/rounds/{block['height']}")
+    assert found.headers["cache-control"].endswith("immutable")
+    books = found.json()["data"]["books"]
+    assert books[0]["broker"] == BROKER.address
+    assert len(books[0]["pairs"]) == 1
+    assert found.json()["meta"]["names"][BROKER.address] == "north broker"
+    agreements = (await http.get("/v1/agreements")).json()["data"]
+    assert len(agreements) == 1
+    one = (await http.get(f"/v1/agreements/{agreements[0]['id']}")).json()["data"]
+    assert one["id"] == agreements[0]["id"]
+    mine = await http.get(f"/v1/agreements?buyer={BUS.address}")
+    assert len(mine.json()["data"]) == 1
+    others = await http.get(f"/v1/agreements?seller={BUS.address}")
+    assert others.json()["data"] == []
+    assert (await http.get("/v1/rounds/1")).json()["data"]["books"] == []
+
+
+async def test_the_transaction_names_the_orders_it_opened(
+    traded: SmallNode, http: httpx.AsyncClient
+) -> None:
+    line = (await http.get("/v1/blocks/1")).json()["data"]["transactions"][0]
+    transaction = (await http.get(f"/v1/txs/{line['hash']}")).json()["data"]
+    order = transaction["order_ids"][0]
+    events = (await http.get("/v1/blocks/2")).json()["data"]["events"]
+    assert order in [event["data"].get("order") for event in events]
+
+
+async def test_brokers_and_their_depth_answer(traded: SmallNode, http: httpx.AsyncClient) -> None:
+    broker = (await http.get(f"/v1/brokers/{BROKER.address}")).json()["data"]
+    assert broker["address"] == BROKER.address
+    depth = await http.get(f"/v1/brokers/{BROKER.address}/depth")
+    assert depth.status_code == 200
+
+
+async def test_an_order_that_closed_lately_still_answers(
+    node: SmallNode, http: httpx.AsyncClient
+) -> None:
+    while not node.subscribers:
+        await http.get("/livez")
+    await submit(node, node.sign(BUS, 0, bid()), node.sign(SERVER, 0, ask()))
+    node.advance(2)
+    line = (await http.get("/v1/blocks/1")).json()["data"]["transactions"][0]
+    order = (await http.get(f"/v1/txs/{line['hash']}")).json()["data"]["order_ids"][0]
+    for _ in range(50):
+        answer = await http.get(f"/v1/orders/{order}")
+        if answer.status_code == 200 and answer.json()["data"].get("status") == "closed":
+            break
+    assert answer.json()["data"]["reason"] == "matched"
+
+
+async def test_a_refused_action_is_final_with_its_code(
+    traded: SmallNode, http: httpx.AsyncClient
+) -> None:
+    raw = traded.sign(BUS, 1, Rate("ab" * 32, 9000))
+    await submit(traded, raw)
+    traded.advance()
+    line = (await http.get("/v1/blocks/3")).json()["data"]["transactions"][0]
+    answer = (await http.get(f"/v1/txs/{line['hash']}")).json()["data"]
+    assert (answer["status"], answer["code"]) == ("final", "unknown_agreement")

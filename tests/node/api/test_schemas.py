@@ -1,0 +1,95 @@
+"""The models behind the OpenAPI page describe what the routes really answer."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from ledger.native import Transfer
+from node.api.schemas import (
+    AccountModel,
+    BlockModel,
+    BlockSummary,
+    Document,
+    ElectionModel,
+    HealthModel,
+    Page,
+    PeerModel,
+    ProblemModel,
+    Reply,
+    SearchHit,
+    StatusModel,
+    SubmittedModel,
+    TransactionLine,
+    TransactionModel,
+    ValidatorModel,
+)
+from tests.node.api.small_node import ALICE, BOB, BROKER, MEMBERS, SmallNode, key_of
+
+SERVER = key_of(MEMBERS[0]).address
+ANSWERS: list[tuple[str, type[BaseModel]]] = [
+    ("/v1/status", Reply[StatusModel]),
+    ("/v1/peers", Page[PeerModel]),
+    ("/v1/consensus", Reply[Document]),
+    ("/v1/blocks", Page[BlockSummary]),
+    ("/v1/blocks/latest", Reply[BlockModel]),
+    ("/v1/blocks/1", Reply[BlockModel]),
+    ("/v1/params", Reply[Document]),
+    ("/v1/genesis", Reply[Document]),
+    ("/v1/mempool", Reply[Document]),
+    (f"/v1/accounts/{ALICE.address}", Reply[AccountModel]),
+    (f"/v1/accounts/{SERVER}", Reply[AccountModel]),
+    (f"/v1/accounts/{ALICE.address}/txs", Page[TransactionLine]),
+    (f"/v1/accounts/{ALICE.address}/activity", Page[Document]),
+    ("/v1/validators", Page[ValidatorModel]),
+    (f"/v1/validators/{SERVER}", Reply[ValidatorModel]),
+    ("/v1/elections/next", Reply[ElectionModel]),
+    ("/v1/elections/1", Reply[ElectionModel]),
+    ("/v1/orders", Page[Document]),
+    ("/v1/agreements", Page[Document]),
+    ("/v1/brokers", Page[Document]),
+    (f"/v1/brokers/{BROKER.address}", Reply[Document]),
+    (f"/v1/brokers/{BROKER.address}/depth", Reply[Document]),
+    ("/v1/rounds/latest", Reply[Document]),
+    ("/v1/rounds/1", Reply[Document]),
+    ("/v1/trades", Page[Document]),
+    ("/v1/rounds", Page[Document]),
+    ("/v1/search?q=1", Reply[list[SearchHit]]),
+    ("/v1/search?q=SERVER", Reply[list[SearchHit]]),
+    (f"/v1/search?q={BROKER.address}", Reply[list[SearchHit]]),
+    ("/livez", Reply[HealthModel]),
+    ("/readyz", Reply[HealthModel]),
+    ("/healthz", Reply[HealthModel]),
+]
+
+
+@pytest.mark.parametrize(("path", "model"), ANSWERS, ids=[path for path, _ in ANSWERS])
+async def test_an_answer_has_the_described_shape(
+    node: SmallNode, http: httpx.AsyncClient, path: str, model: type[BaseModel]
+) -> None:
+    await node.submit([node.sign(ALICE, 0, Transfer(BOB.address, 5))])
+    node.advance(view=2)
+    answer = await http.get(path)
+    assert answer.status_code == 200, answer.text
+    model.model_validate_json(answer.content)
+    assert b"null" not in answer.content.replace(b'"next_cursor":null', b"").replace(
+        b'"last_commit":null', b""
+    ).replace(b'"order_ids":[null]', b"")
+
+
+async def test_transactions_and_problems_have_the_described_shape(
+    node: SmallNode, http: httpx.AsyncClient
+) -> None:
+    raw = node.sign(ALICE, 0, Transfer(BOB.address, 5))
+    json = {"content-type": "application/json"}
+    one = await http.post("/v1/txs", content=raw, headers=json)
+    Reply[SubmittedModel].model_validate_json(one.content)
+    pending = await http.get(one.headers["location"])
+    Reply[TransactionModel].model_validate_json(pending.content)
+    node.advance()
+    final = await http.get(one.headers["location"])
+    Reply[TransactionModel].model_validate_json(final.content)
+    many = await http.post("/v1/txs", content=b"[" + raw + b",{}]", headers=json)
+    Reply[list[SubmittedModel]].model_validate_json(many.content)
+    ProblemModel.model_validate_json((await http.get("/v1/blocks/99")).content)

@@ -1,0 +1,164 @@
+"""Catching up: a lying, slow or silent peer costs one request and its own score, nothing else."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from consensus.simplex.types import Certificate, VoteKind
+from consensus.simplex.wire import encode_certificate
+from ledger.errors import Reason, Rejected
+from node.driver_host import FinalBlockArrived
+from node.peers.exchange import ExchangeFailed
+from node.peers.outbox import Outbox
+from node.peers.peer import BAN_MS, SCORE_MAX, Peer, PeerInfo, Role
+from node.sync import BLOCKS_PER_REQUEST, Syncer
+
+GOOD, BAD, WORSE = b"g" * 32, b"b" * 32, b"w" * 32
+Pair = tuple[bytes, bytes]
+Answer = Callable[[int, int], list[Pair]]
+
+
+def certificate(height: int) -> bytes:
+    return encode_certificate(
+        Certificate(VoteKind.FINALIZE, height, 1, 0, bytes(32), b"\x01", (bytes(64),))
+    )
+
+
+def pair(height: int) -> Pair:
+    return f"block {height}".encode(), certificate(height)
+
+
+def honest(tip: int) -> Answer:
+    return lambda first, count: [pair(at) for at in range(first, min(first + count, tip + 1))]
+
+
+def failing(*, blame: bool) -> Answer:
+    def answer(first: int, count: int) -> list[Pair]:
+        raise ExchangeFailed("no", blame=blame)
+
+    return answer
+
+
+class World:
+    """A node at height 0 whose driver accepts block h with certificate h and nothing else."""
+
+    def __init__(self, answers: dict[bytes, Answer]) -> None:
+        self.now_ms = 0
+        self.tip = 0
+        self.asked: Counter[bytes] = Counter()
+        self.answers = answers
+        self.peers = {
+            key: Peer(
+                PeerInfo(key, key[:1].decode(), Role.MEMBER, ""), Outbox(1, 1), lambda: self.now_ms
+            )
+            for key in answers
+        }
+        self.syncer = Syncer(
+            self, self, lambda: self.tip, self.check_signatures, self.feed, lambda *_, **__: None
+        )  # type: ignore[arg-type]
+
+    def peer(self, key: bytes) -> Peer | None:
+        return self.peers.get(key)
+
+    async def chain(self, info: PeerInfo, first: int, count: int) -> list[Pair]:
+        self.asked[info.key] += 1
+        await asyncio.sleep(0)
+        return self.answers[info.key](first, count)
+
+    async def check_signatures(self, data: bytes) -> None:
+        if data == b"unsigned":
+            raise Rejected(Reason.INVALID_SIGNATURE, "")
+
+    async def feed(self, item: FinalBlockArrived) -> None:
+        height = self.tip + 1
+        if item.data == f"block {height}".encode() and item.certificate.height == height:
+            self.tip = height
+
+    async def catch_up(self, tip: int) -> None:
+        task = asyncio.create_task(self.syncer.run())
+        async with asyncio.timeout(10):
+            while self.tip < tip:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+
+
+async def test_a_late_node_fetches_in_order_until_it_is_there() -> None:
+    world = World({GOOD: honest(200)})
+    world.syncer.note(GOOD, 201)
+    assert world.syncer.syncing
+    assert world.syncer.lag == 200
+    await world.catch_up(200)
+    assert not world.syncer.syncing
+    assert world.asked[GOOD] == 200 // BLOCKS_PER_REQUEST + 1
+    assert world.syncer.applied == 200
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        failing(blame=True),
+        failing(blame=False),
+        lambda first, count: [],
+        lambda first, count: [pair(first + 1)],
+        lambda first, count: [(b"block 1", certificate(2))],
+        lambda first, count: [(b"another block", certificate(first))],
+        lambda first, count: [(b"block 1", b"no certificate")],
+        lambda first, count: [(b"unsigned", certificate(first))],
+    ],
+    ids=["slow", "unreachable", "empty", "gap", "wrong", "forged", "garbled", "unsigned"],
+)
+async def test_a_bad_peer_loses_its_own_score_and_the_sync_goes_on(bad: Answer) -> None:
+    world = World({GOOD: honest(100), BAD: bad, WORSE: bad})
+    for key in (WORSE, BAD):
+        world.syncer.note(key, 10**9)
+    world.syncer.note(GOOD, 101)
+    world.peers[GOOD].score = SCORE_MAX - 10
+    await world.catch_up(100)
+    assert world.asked[BAD] + world.asked[WORSE] <= 4
+    assert world.peers[BAD].score < SCORE_MAX
+    assert world.peers[GOOD].score > SCORE_MAX - 10
+
+
+async def test_a_claim_that_is_taken_back_is_no_claim() -> None:
+    world = World({GOOD: honest(5), BAD: honest(0)})
+    world.syncer.note(BAD, 1000)
+    world.syncer.note(BAD, 1)
+    assert world.syncer.lag == 0
+    world.syncer.note(GOOD, 6)
+    await world.catch_up(5)
+    assert world.asked[BAD] == 0
+
+
+async def test_half_a_range_is_used_and_the_rest_asked_of_another() -> None:
+    def half(first: int, count: int) -> list[Pair]:
+        return [*honest(20)(first, count), (b"wrong", certificate(21))]
+
+    world = World({GOOD: honest(40), BAD: half})
+    world.syncer.note(BAD, 41)
+    world.syncer.note(GOOD, 41)
+    world.peers[GOOD].score = SCORE_MAX - 1
+    await world.catch_up(40)
+    assert world.asked[BAD] == 1
+
+
+async def test_an_unknown_or_banned_claimant_is_not_asked_and_does_not_count() -> None:
+    world = World({BAD: honest(10)})
+    world.syncer.note(b"x" * 32, 50)
+    world.syncer.note(BAD, 11)
+    world.peers[BAD].ban()
+    assert world.syncer.lag == 0
+    world.now_ms += BAN_MS
+    assert world.syncer.lag == 10
+
+
+async def test_a_worn_out_peer_is_banned_for_a_while_and_may_start_over() -> None:
+    world = World({BAD: honest(1)})
+    peer = world.peers[BAD]
+    peer.penalise(SCORE_MAX)
+    assert peer.banned
+    assert peer.score == SCORE_MAX // 2
+    world.now_ms += BAN_MS
+    assert not peer.banned
