@@ -185,9 +185,7 @@ def test_the_map_names_every_source_file() -> None:
     named = set(re.findall(r"`([\w/.\-]+\.py)`", page))
     there = {
         str(path.relative_to(ROOT)) for path in sources(*FLOORS) if path.name != "__init__.py"
-    } - {
-        str(path.relative_to(ROOT)) for path in (ROOT / "node" / "migrations").rglob("*.py")
-    }
+    } - {str(path.relative_to(ROOT)) for path in (ROOT / "node" / "migrations").rglob("*.py")}
     assert sorted(there - named) == [], "files without a sentence in docs/architecture.md"
     gone = {name for name in named if name.startswith(FLOORS)} - there
     assert sorted(gone) == [], "sentences about files that are gone"
@@ -196,7 +194,10 @@ def test_the_map_names_every_source_file() -> None:
 def test_relative_links_in_the_documentation_lead_somewhere() -> None:
     dead = []
     for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
-            if "://" not in target and not (page.parent / target).exists():
-                dead.append(f"{page.relative_to(ROOT)} -> {target}")
+        targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        dead += [
+            f"{page.relative_to(ROOT)} -> {target}"
+            for target in targets
+            if "://" not in target and not (page.parent / target).exists()
+        ]
     assert not dead

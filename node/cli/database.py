@@ -58,8 +58,8 @@ def backup(
     Example:
       twinchain db backup --config testnet/node-0/config.toml --out chain-copy.db
     """
-    from node.backup import backup as copy_database
-    from node.storage_errors import StorageError
+    from node.storage.backup import backup as copy_database
+    from node.storage.errors import StorageError
 
     database, _ = _places(config)
     try:
@@ -71,8 +71,8 @@ def backup(
 
 def _places(config: Path) -> tuple[Path, Path]:
     """Return the paths of the database and of the genesis file."""
-    from node.config import ConfigError, load
-    from node.store import DATABASE_FILE
+    from node.service.config import ConfigError, load
+    from node.storage.store import DATABASE_FILE
 
     try:
         settings = load(config)
@@ -82,11 +82,11 @@ def _places(config: Path) -> tuple[Path, Path]:
 
 
 def _replay(config: Path, *, signatures: bool, as_json: bool) -> None:
-    from node.chain import chain_of
-    from node.genesis import GenesisError, load
-    from node.queries import Queries
-    from node.replay import replay as execute_again
-    from node.storage_errors import StorageError, StoreCorrupt
+    from node.application.chain import chain_of
+    from node.application.genesis import GenesisError, load
+    from node.application.replay import replay as execute_again
+    from node.storage.errors import StorageError, StoreCorrupt
+    from node.storage.queries import Queries
 
     database, genesis_file = _places(config)
     if not database.is_file():

@@ -61,7 +61,7 @@ def demo(
 
 
 def _trade(urls: list[str], signers: "list[Signer]", course: "Course", as_json: bool) -> None:
-    from node.client import Unreachable
+    from node.client.client import Unreachable
     from node.demo.network import Network
     from node.demo.runner import Demo, NothingToDo
 

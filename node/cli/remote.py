@@ -10,7 +10,7 @@ import typer
 from node.cli.exits import ExitCode, fail
 
 if TYPE_CHECKING:
-    from node.client_sync import SyncClient
+    from node.client.sync import SyncClient
 
 DEFAULT_NODE = "http://127.0.0.1:8080"
 TIMEOUT_S = 10.0
@@ -33,8 +33,8 @@ def connection(node: str, refused: ExitCode = ExitCode.USAGE) -> "Iterator[SyncC
     """
     import httpx
 
-    from node.client import ApiError, Unreachable
-    from node.client_sync import SyncClient
+    from node.client.client import ApiError, Unreachable
+    from node.client.sync import SyncClient
 
     if not node.startswith(("http://", "https://")):
         fail(ExitCode.USAGE, f"{node}: a node is given as http://HOST:PORT")

@@ -97,7 +97,7 @@ def _identifier(raw: bytes, actions: "Sequence[Action]", chain: str, genesis_has
 
 
 def _submit(how: Sending, identifier: str, raw: bytes) -> None:
-    from node.client import ApiError
+    from node.client.client import ApiError
 
     with connection(how.node, refused=ExitCode.REJECTED) as client:
         try:
@@ -114,8 +114,8 @@ def _await_final(how: Sending, identifier: str) -> None:
 
     A node that restarts meanwhile costs a pause, not the answer.
     """
-    from node.client import ApiError, Unreachable, WaitTimeout
-    from node.client_sync import SyncClient
+    from node.client.client import ApiError, Unreachable, WaitTimeout
+    from node.client.sync import SyncClient
 
     deadline = time.monotonic() + how.timeout_s
     status = "pending"

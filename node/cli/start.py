@@ -60,14 +60,14 @@ def start(
 
 def _run(config: Path, port: int | None, log_level: str | None, parent_pid: int | None) -> int:
     """Load the settings and run the node; one clear line when they are unusable."""
-    from node.config import ConfigError, load_settings
+    from node.service.config import ConfigError, load_settings
 
     try:
         loaded = load_settings(config, {"api.port": port, "log.level": log_level})
     except ConfigError as problem:
         note(f"twinchain: bad configuration: {problem}")
         return ExitCode.BAD_CONFIG
-    from node.service import run
+    from node.service.service import run
 
     folder = os.environ.get("TWINCHAIN_PROFILE")
     if folder is None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from node.client import ApiError, Client, Unreachable
+from node.client.client import ApiError, Client, Unreachable
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ import msgspec
 from ledger.crypto import SigningKey
 from ledger.members import Resources
 from ledger.transactions import Action, build_transaction
-from node.client import ApiError, Client, Document
+from node.client.client import ApiError, Client, Document
 from node.demo.agents import Buyer, Scene, Seller, slot_of
 from node.demo.keyring import Signer
 from node.demo.network import Network

@@ -16,7 +16,6 @@ from typing import Protocol
 from starlette.websockets import WebSocket
 
 from ledger.crypto import SigningKey
-from node.config import P2pSection
 from node.peers.frames import (
     PING_BYTES,
     BadFrame,
@@ -31,6 +30,7 @@ from node.peers.handshake import HandshakeError
 from node.peers.links import accept, dial
 from node.peers.outbox import Outbox
 from node.peers.peer import Link, LinkClosed, Peer, PeerInfo
+from node.service.config import P2pSection
 
 SECOND_DIALER_WAITS_S = 3.0
 UNPROVEN_MAX = 64

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from node.genesis import GenesisError, from_genesis, genesis_hash, genesis_state
+from node.application.genesis import GenesisError, from_genesis, genesis_hash, genesis_state
 from node.keyfiles import (
     KeyKind,
     new_seed,

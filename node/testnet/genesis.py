@@ -16,7 +16,7 @@ from consensus.parameters import ConsensusParameters
 from ledger.genesis import GenesisAccount, GenesisMember, LedgerGenesis
 from ledger.members import Resources
 from ledger.parameters import LedgerParameters
-from node.genesis import Genesis
+from node.application.genesis import Genesis
 from node.testnet import plan
 
 STAKE_MICRO = 2_000 * plan.TOKEN

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.browser.network import NODES, Network
-from tests.e2e.kit import free_port_run
+from tests.e2e.kit import PATIENCE_S, free_port_run
 
 playwright_api = pytest.importorskip("playwright.sync_api")
+playwright_api.expect.set_options(timeout=PATIENCE_S * 500)
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -76,7 +77,7 @@ def open_page(browser: playwright_api.Browser, network: Network) -> Iterator[Ope
         )
         contexts.append(context)
         watched = Watched(context.new_page())
-        watched.page.set_default_timeout(20_000)
+        watched.page.set_default_timeout(PATIENCE_S * 500)
         watched.page.goto(f"{network.url(node)}/explorer/{fragment}")
         return watched
 

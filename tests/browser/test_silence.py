@@ -34,7 +34,7 @@ def test_a_dead_leader_is_voted_out_and_the_page_shows_who_wrote_instead(
     watched = open_page()
     page = watched.page
     tile = page.locator("[data-testid=block]:not([data-view='1'])").first
-    expect(tile.get_by_test_id("voted-out")).to_contain_text(victim, timeout=45_000)
+    expect(tile.get_by_test_id("voted-out")).to_contain_text(victim, timeout=60_000)
     height = int(tile.get_attribute("data-height") or 0)
     block = network.get(f"blocks/{height}")
     assert block["view"] > 1

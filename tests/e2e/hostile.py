@@ -171,7 +171,9 @@ WRONG_BYTES: Bodies = {
 
 WRONG_SIGNATURES: Bodies = {
     "no signature bits": lambda by: with_signature(canonical(by.envelope()), "00" * 64),
-    "one bit flipped": lambda by: _resigned(by, lambda raw: raw[:5] + bytes([raw[5] ^ 1]) + raw[6:]),
+    "one bit flipped": lambda by: _resigned(
+        by, lambda raw: raw[:5] + bytes([raw[5] ^ 1]) + raw[6:]
+    ),
     "the other form of S": lambda by: _resigned(by, _with_larger_s),
     "the identity as R": lambda by: _resigned(by, lambda raw: b"\1" + bytes(31) + raw[32:]),
     "another account's signature": lambda by: _by_stranger(by),

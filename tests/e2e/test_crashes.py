@@ -9,18 +9,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from ledger.native import Transfer
-from node.client import Client, Document
-from node.genesis import load as load_genesis
-from node.wallet import Wallet
+from node.application.genesis import load as load_genesis
+from node.client.client import Client, Document
+from node.client.wallet import Wallet
 from tests.e2e.kit import (
     PROGRAM,
     ROOT,
@@ -112,7 +110,9 @@ class Demo:
         self.process = spawn(arguments, self.out, net.stderr, {})
 
     def told(self, kind: str) -> list[Document]:
-        lines = [line for line in self.out.read_text().splitlines(keepends=True) if line[-1] == "\n"]
+        lines = [
+            line for line in self.out.read_text().splitlines(keepends=True) if line[-1] == "\n"
+        ]
         return [event for line in lines if (event := json.loads(line))["kind"] == kind]
 
 
@@ -170,7 +170,9 @@ def test_a_killed_node_is_voted_out_catches_up_and_signs_nothing_twice(
         "a block the revived node signed",
     )
     net.require_one_chain()
-    until(lambda: net.height(victim) >= max(at for at, _ in town.final.values()), "the last payment")
+    until(
+        lambda: net.height(victim) >= max(at for at, _ in town.final.values()), "the last payment"
+    )
     town.require_payments(victim)
     town.require_no_second_vote()
 

@@ -9,9 +9,9 @@ import pytest
 
 from auction.actions import Ask, Bid, FlatFloor, FlatLimit, Rate
 from ledger.members import Resources
-from node.client import Client, Document
+from node.client.client import Client, Document
+from node.client.wallet import Wallet
 from node.testnet.plan import BROKERS, TOKEN, server_profile
-from node.wallet import Wallet
 from tests.e2e.kit import PATIENCE_S, Net, until
 
 pytestmark = pytest.mark.slow

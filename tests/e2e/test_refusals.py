@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from node.client import Document
+from node.client.client import Document
 from tests.e2e.hostile import (
     ALL_BODIES,
     JSON_TYPE,

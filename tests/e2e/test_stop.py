@@ -7,7 +7,7 @@ import time
 import httpx
 import pytest
 
-from tests.e2e.kit import Net, descendants, has_ended, until
+from tests.e2e.kit import Net, descendants, has_ended
 
 pytestmark = pytest.mark.slow
 

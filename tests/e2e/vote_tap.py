@@ -25,14 +25,14 @@ from consensus.simplex.wire import decode_certificate, decode_message, decode_vo
 from ledger.blocks import decode_block
 from ledger.crypto import SigningKey, verify
 from ledger.parameters import BlockLimits
-from node.genesis import LoadedGenesis, genesis_state
-from node.head import genesis_head
+from node.application.genesis import LoadedGenesis, genesis_state
+from node.application.head import genesis_head
 from node.peers.frames import ConsensusFrame, PingFrame, decode_frame, pong_frame
 from node.peers.handshake import HandshakeError
 from node.peers.links import dial
 from node.peers.peer import LinkClosed
-from node.store import DATABASE_FILE
-from node.store_journal import KIND_VOTE
+from node.storage.journal import KIND_VOTE
+from node.storage.store import DATABASE_FILE
 
 FRAME_BYTES_MAX = 4 * 2**20
 ANY_SIZE = BlockLimits(
@@ -144,7 +144,9 @@ class VoteTap:
 def own_votes(data_directory: Path) -> list[Vote]:
     """The votes in a node's journal: what it signed in the height it was working on."""
     with closing(_read_only(data_directory)) as connection:
-        rows = connection.execute("SELECT data FROM journal WHERE kind = ?", (KIND_VOTE,)).fetchall()
+        rows = connection.execute(
+            "SELECT data FROM journal WHERE kind = ?", (KIND_VOTE,)
+        ).fetchall()
     return [decode_vote(data) for (data,) in rows]
 
 

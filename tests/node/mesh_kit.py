@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import Callable
 
 from ledger.crypto import SigningKey
-from node.config import P2pSection, Settings
-from node.connection_guard import ConnectionLimits
-from node.listeners import Server, bind, make_server
 from node.peers.auth import RequestVerifier
 from node.peers.exchange import BlockExchange, ExchangeLimits
 from node.peers.frames import Frame
 from node.peers.network import Network, monotonic_ms
 from node.peers.peer import Peer, PeerInfo, Role
 from node.peers.server import BlockSource, PeerServer
+from node.service.config import P2pSection, Settings
+from node.service.connection_guard import ConnectionLimits
+from node.service.listeners import Server, bind, make_server
 
 GENESIS = b"g" * 32
 MAX_BLOCK = 4096

@@ -19,14 +19,14 @@ from ledger.members import Resources
 from ledger.native import Transfer
 from ledger.parameters import LedgerParameters
 from ledger.transactions import Action, Transaction, build_transaction
-from node.application import Application, CommitSink, Options
-from node.batch import CommittedBlock
-from node.building import Builder
-from node.chain import Chain, chain_of
-from node.checking import DOUBT
-from node.genesis import Genesis, LoadedGenesis, from_genesis, genesis_state
-from node.head import genesis_head
-from node.mempool import MempoolLimits
+from node.application.application import Application, CommitSink, Options
+from node.application.building import Builder
+from node.application.chain import Chain, chain_of
+from node.application.checking import DOUBT
+from node.application.genesis import Genesis, LoadedGenesis, from_genesis, genesis_state
+from node.application.head import genesis_head
+from node.application.mempool import MempoolLimits
+from node.storage.batch import CommittedBlock
 
 CHAIN = "small-chain"
 START_MS = 1_700_000_000_000

@@ -19,7 +19,7 @@ from ledger.execution import OK, Receipt
 from ledger.native import ACTIONS, Transfer
 from ledger.state import Event
 from ledger.transactions import Transaction, TransactionCodec, build_transaction
-from node.batch import CommittedBlock
+from node.storage.batch import CommittedBlock
 
 GENESIS = sha256(b"genesis of the store tests").digest()
 CHAIN = "test-chain"

@@ -15,11 +15,11 @@ from ledger.accounts import read_account, total_money
 from ledger.blocks import Block, Header, decode_block, encode_block, make_block
 from ledger.errors import Reason, Rejected
 from ledger.transactions import Transaction
-from node import proposals
-from node.application import Application, Options
-from node.batch import CommittedBlock
-from node.building import Builder
-from node.checking import check_signatures
+from node.application import proposals
+from node.application.application import Application, Options
+from node.application.building import Builder
+from node.application.checking import check_signatures
+from node.storage.batch import CommittedBlock
 from tests.node.small_chain import (
     BROKER,
     FLEETS,
@@ -181,7 +181,7 @@ def test_a_block_of_our_own_is_not_executed_a_second_time(
 ) -> None:
     builder = leader(network.nodes, 1)
     data = build(network.nodes)
-    monkeypatch.setattr("node.application.check_decoded", None)
+    monkeypatch.setattr("node.application.application.check_decoded", None)
     builder.check(data)
     digest = builder.inspect(data).digest
     builder.commit(digest, certify(builder, VoteKind.FINALIZE, 1, digest))

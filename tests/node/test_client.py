@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from ledger.native import Transfer
-from node import client as module
 from node.api.app import create_app
-from node.client import ApiError, Client, ClientError, Unreachable, WaitTimeout
-from node.client_sync import SyncClient
-from node.wallet import Wallet
+from node.client import client as module
+from node.client.client import ApiError, Client, ClientError, Unreachable, WaitTimeout
+from node.client.sync import SyncClient
+from node.client.wallet import Wallet
 from tests.node.api.small_node import ALICE, BOB, SmallNode
 
 Handler = Callable[[httpx.Request], httpx.Response]

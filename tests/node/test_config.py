@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from node.config import ConfigError, load_settings
+from node.service.config import ConfigError, load_settings
 
 ACCOUNT = "ab" * 32
 

@@ -10,7 +10,7 @@ from auction.actions import Ask, Bid, CostModel, Rate, UtilityModel
 from auction.valuation import cost_of_service, value_of_service
 from ledger.codec import Codec, encode
 from ledger.members import Resources
-from node.client import ApiError, Client, Unreachable
+from node.client.client import ApiError, Client, Unreachable
 from node.demo.agents import (
     BUYER_OPEN_BIDS,
     SELLER_OPEN_ASKS,

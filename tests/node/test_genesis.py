@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from ledger.accounts import total_money
 from ledger.crypto import digest
 from ledger.types import MAX_INTEGER
-from node.genesis import (
+from node.application.genesis import (
     Genesis,
     GenesisError,
     encode_genesis,
@@ -21,8 +21,8 @@ from node.genesis import (
     genesis_state,
     load,
 )
-from node.storage_errors import WrongGenesis
-from node.store import Store
+from node.storage.errors import WrongGenesis
+from node.storage.store import Store
 from tests.node.small_chain import PEOPLE, make_genesis
 
 LOADED = make_genesis()

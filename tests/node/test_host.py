@@ -11,9 +11,7 @@ from consensus.simplex.journal import JournalRecord
 from consensus.simplex.types import Certificate, Vote, VoteKind
 from consensus.simplex.wire import encode_message
 from ledger.errors import Reason, Rejected
-from node.clock import Clock
-from node.driver_host import BlockArrived, MessageArrived
-from node.host import HostHooks, NodeHost
+from node.driver.host import BlockArrived, MessageArrived
 from node.peers.exchange import ExchangeFailed
 from node.peers.frames import (
     AnnounceFrame,
@@ -24,6 +22,8 @@ from node.peers.frames import (
 )
 from node.peers.outbox import Outbox
 from node.peers.peer import SCORE_MAX, Peer, PeerInfo, Role
+from node.service.clock import Clock
+from node.service.host import HostHooks, NodeHost
 
 OWN, ONE, TWO = b"o" * 32, b"1" * 32, b"2" * 32
 DIGEST = b"d" * 32
@@ -172,7 +172,7 @@ async def test_an_accepted_block_is_announced_to_those_who_may_lack_it(world: Wo
 async def test_an_announced_block_that_does_not_come_is_fetched(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.host.ANNOUNCE_GRACE_S", 0)
+    monkeypatch.setattr("node.service.host.ANNOUNCE_GRACE_S", 0)
     world.host.on_frame(world.all[ONE], AnnounceFrame(5, DIGEST))
     world.host.on_frame(world.all[TWO], AnnounceFrame(5, DIGEST))
     assert await world.host.next_input() == BlockArrived(ONE, b"the block")
@@ -182,7 +182,7 @@ async def test_an_announced_block_that_does_not_come_is_fetched(
 async def test_a_block_that_came_meanwhile_is_not_fetched(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("node.host.ANNOUNCE_GRACE_S", 0)
+    monkeypatch.setattr("node.service.host.ANNOUNCE_GRACE_S", 0)
     world.host.on_frame(world.all[ONE], AnnounceFrame(5, DIGEST))
     world.blocks[DIGEST] = b"block"
     while world.host._tasks:

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from consensus.simplex.events import Tick
-from node.clock import Clock
-from node.driver_host import BlockArrived
-from node.hub import LISTENERS_MAX, Hub, TooManyListeners
-from node.inbox import PER_PEER_MAX, Inbox
+from node.driver.host import BlockArrived
+from node.driver.inbox import PER_PEER_MAX, Inbox
+from node.service.clock import Clock
+from node.service.hub import LISTENERS_MAX, Hub, TooManyListeners
 
 
 def block(name: str) -> BlockArrived:

@@ -9,9 +9,9 @@ from ledger.crypto import SigningKey
 from ledger.errors import Reason, Rejected
 from ledger.native import ACTIONS, Transfer
 from ledger.transactions import Transaction, TransactionCodec, build_transaction
-from node.intake import Intake
-from node.mempool import AddResult
-from node.verifier import Verifier
+from node.application.mempool import AddResult
+from node.intake.intake import Intake
+from node.intake.verifier import Verifier
 
 GENESIS = b"g" * 32
 KEY = SigningKey.from_seed(b"\x01" * 32)

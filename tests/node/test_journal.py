@@ -9,9 +9,9 @@ import pytest
 
 from consensus.simplex.journal import HeldBlock, HeldCertificate, OwnVote, Verdict
 from consensus.simplex.types import Certificate, VoteKind
-from node.storage_errors import DoubleVote, StorageError, StorageFailed
-from node.store import Store
-from node.writer import Writer
+from node.storage.errors import DoubleVote, StorageError, StorageFailed
+from node.storage.store import Store
+from node.storage.writer import Writer
 from tests.node.store_kit import GENESIS, run_of_blocks, vote
 
 A, B = b"a" * 32, b"b" * 32

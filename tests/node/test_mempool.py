@@ -17,7 +17,7 @@ from ledger.errors import Reason, Rejected
 from ledger.execution import refusal
 from ledger.state import Overlay, State
 from ledger.transactions import Transaction
-from node.mempool import AddResult, Mempool, MempoolLimits
+from node.application.mempool import AddResult, Mempool, MempoolLimits
 from tests.node.store_kit import KEY, OTHER, transfer
 
 FEE = 100

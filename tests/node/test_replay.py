@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from node import startup, store_pending
-from node.application import Application
-from node.chain import chain_of
-from node.queries import Queries
-from node.replay import Read, replay
-from node.startup import open_application
-from node.storage_errors import StoreCorrupt
-from node.store import Store
-from node.writer import Writer
+from node.application import startup
+from node.application.application import Application
+from node.application.chain import chain_of
+from node.application.replay import Read, replay
+from node.application.startup import open_application
+from node.storage import pending as store_pending
+from node.storage.errors import StoreCorrupt
+from node.storage.queries import Queries
+from node.storage.store import Store
+from node.storage.writer import Writer
 from tests.node.small_chain import (
     FLEETS,
     MEMBERS,

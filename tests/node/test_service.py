@@ -15,7 +15,7 @@ import pytest
 from ledger.crypto import SigningKey
 from ledger.native import Transfer
 from ledger.transactions import build_transaction
-from node.genesis import load as load_genesis
+from node.application.genesis import load as load_genesis
 from node.keyfiles import KeyKind, load_seed, new_seed, read_password_file, write_key_file
 from node.testnet.create import Wanted, ensure_testnet
 from node.testnet.layout import Layout

@@ -18,13 +18,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import event, text
 
 from consensus.simplex.types import VoteKind
-from node import store as store_module
-from node import store_pending
-from node.backup import backup
-from node.database import writing_engine
-from node.guard import GuardReason
-from node.queries import Queries
-from node.storage_errors import (
+from node.storage import pending as store_pending
+from node.storage import store as store_module
+from node.storage.backup import backup
+from node.storage.database import writing_engine
+from node.storage.errors import (
     SchemaTooNew,
     StorageError,
     StorageFailed,
@@ -32,8 +30,10 @@ from node.storage_errors import (
     StoreMissing,
     WrongGenesis,
 )
-from node.store import Store
-from node.tables import metadata
+from node.storage.guard import GuardReason
+from node.storage.queries import Queries
+from node.storage.store import Store
+from node.storage.tables import metadata
 from tests.node.store_kit import CODEC, GENESIS, KEY, run_of_blocks, transfer, vote
 
 
@@ -82,8 +82,8 @@ def test_a_second_opening_of_a_directory_is_refused(store: Store, tmp_path: Path
 
 def test_a_second_process_is_refused(store: Store, tmp_path: Path) -> None:
     script = (
-        "import sys; from pathlib import Path; from node.store import Store\n"
-        "from node.storage_errors import StoreLocked\n"
+        "import sys; from pathlib import Path; from node.storage.store import Store\n"
+        "from node.storage.errors import StoreLocked\n"
         "try: Store.open(Path(sys.argv[1]), bytes.fromhex(sys.argv[2]))\n"
         "except StoreLocked: sys.exit(42)\n"
     )
@@ -365,7 +365,7 @@ KILLED_WRITER = """
 import sys
 from pathlib import Path
 from consensus.simplex.types import VoteKind
-from node.store import Store
+from node.storage.store import Store
 from tests.node.store_kit import GENESIS, run_of_blocks, vote
 store = Store.open(Path(sys.argv[1]), GENESIS)
 for block in run_of_blocks(400, 1):

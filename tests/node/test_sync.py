@@ -9,11 +9,11 @@ import pytest
 from consensus.simplex.types import Certificate, VoteKind
 from consensus.simplex.wire import encode_certificate
 from ledger.errors import Reason, Rejected
-from node.driver_host import FinalBlockArrived
+from node.driver.host import FinalBlockArrived
 from node.peers.exchange import ExchangeFailed
 from node.peers.outbox import Outbox
 from node.peers.peer import BAN_MS, SCORE_MAX, Peer, PeerInfo, Role
-from node.sync import BLOCKS_PER_REQUEST, Syncer
+from node.peers.sync import BLOCKS_PER_REQUEST, Syncer
 
 GOOD, BAD, WORSE = b"g" * 32, b"b" * 32, b"w" * 32
 Pair = tuple[bytes, bytes]

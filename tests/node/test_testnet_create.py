@@ -8,9 +8,9 @@ import pytest
 from consensus.election import elect
 from ledger.members import comprehensive_resource, members
 from ledger.members import read_registration as registration_of
-from node.config import load as load_config
-from node.genesis import genesis_state, load
+from node.application.genesis import genesis_state, load
 from node.keyfiles import KeyKind, load_seed, read_password_file, read_public
+from node.service.config import load as load_config
 from node.testnet.create import Wanted, ensure_testnet
 from node.testnet.layout import (
     Description,

@@ -11,7 +11,7 @@ from ledger.crypto import SigningKey
 from ledger.errors import Reason, Rejected
 from ledger.native import ACTIONS, Transfer
 from ledger.transactions import Transaction, TransactionCodec, build_transaction
-from node.verifier import INLINE_MAX, Verifier
+from node.intake.verifier import INLINE_MAX, Verifier
 
 GENESIS = b"g" * 32
 KEY = SigningKey.from_seed(b"\x01" * 32)

@@ -7,15 +7,15 @@ import pytest
 from consensus.simplex.types import ValidatorSet, Vote, VoteKind
 from ledger.members import Member, Resources, write_member
 from ledger.state import Overlay, State
-from node.config import P2pSection
-from node.directory import peers_of, url_of
-from node.driver_start import chain_has_begun
-from node.gossip import Gossip
+from node.driver.start import chain_has_begun
+from node.intake.gossip import Gossip
+from node.peers.directory import peers_of, url_of
 from node.peers.frames import TransactionsFrame, decode_frame
 from node.peers.network import Network
 from node.peers.outbox import Outbox
 from node.peers.peer import Peer, PeerInfo, Role
-from node.watch import STALL_FLOOR_MS, Watch
+from node.service.config import P2pSection
+from node.service.watch import STALL_FLOOR_MS, Watch
 from tests.node.mesh_kit import key_of, log_nothing
 
 KEYS = tuple(sorted(key_of(number).public_key for number in range(1, 5)))

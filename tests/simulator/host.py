@@ -14,7 +14,7 @@ from consensus.simplex.evidence import Evidence
 from consensus.simplex.journal import JournalRecord
 from consensus.simplex.types import Certificate, PeerKey
 from consensus.simplex.wire import encode_certificate, encode_message
-from node.driver_host import DriverInput
+from node.driver.host import DriverInput
 
 if TYPE_CHECKING:
     from tests.simulator.node import SimulatedNode

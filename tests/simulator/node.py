@@ -16,8 +16,8 @@ from consensus.simplex.wire import (
     encode_certificate,
 )
 from ledger.errors import Rejected
-from node.driver import Driver
-from node.driver_host import (
+from node.driver.driver import Driver
+from node.driver.host import (
     BlockArrived,
     DriverInput,
     DriverSettings,

@@ -11,9 +11,9 @@ import random
 from consensus.simplex.types import HeightStart, ValidatorSet
 from ledger.crypto import verify
 from ledger.errors import Rejected
-from node.application import Application
-from node.batch import CommittedBlock
-from node.genesis import LoadedGenesis
+from node.application.application import Application
+from node.application.genesis import LoadedGenesis
+from node.storage.batch import CommittedBlock
 from tests.node import small_chain
 from tests.simulator.disk import Disk, StoredBlock
 from tests.simulator.ground import TIMING, Ground, Wishes

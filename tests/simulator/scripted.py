@@ -9,8 +9,8 @@ from consensus.simplex.journal import JournalRecord
 from consensus.simplex.pace import Timing
 from consensus.simplex.types import Certificate, PeerKey, Vote, VoteKind, vote_message
 from ledger.crypto import digest
-from node.driver import Driver
-from node.driver_host import DriverInput, DriverSettings, MessageArrived
+from node.driver.driver import Driver
+from node.driver.host import DriverInput, DriverSettings, MessageArrived
 from tests.simulator.disk import Disk
 from tests.simulator.ground import StubKey, stub_verify
 from tests.simulator.toy import ToyApplication, ToyBlock, ToyChain

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from node.driver_host import DriverSettings
+from node.driver.host import DriverSettings
 from tests.simulator.adversaries.conflicter import Conflicter
 from tests.simulator.adversaries.corrupt import CorruptHost, CorruptNode
 from tests.simulator.adversaries.equivocator import Equivocator

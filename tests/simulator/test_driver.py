@@ -9,8 +9,8 @@ from consensus.simplex.journal import HeldBlock, OwnVote, Verdict
 from consensus.simplex.types import Certificate, Vote, VoteKind, Want
 from ledger.crypto import digest
 from ledger.errors import Corrupt
-from node.driver import Diverged
-from node.driver_host import BlockArrived, FinalBlockArrived, MessageArrived
+from node.driver.driver import Diverged
+from node.driver.host import BlockArrived, FinalBlockArrived, MessageArrived
 from tests.simulator.scripted import (
     BEGIN_MS,
     GENESIS,

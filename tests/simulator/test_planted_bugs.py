@@ -8,7 +8,9 @@ from consensus.simplex import core, outbox, state, types
 from consensus.simplex.events import Deadline, Persist
 from consensus.simplex.journal import OwnVote
 from consensus.simplex.types import VoteKind
-from node import driver_checks, driver_desk, driver_guard
+from node.driver import checks as driver_checks
+from node.driver import desk as driver_desk
+from node.driver import guard as driver_guard
 from tests.simulator.simulation import Scenario, run_seed
 
 Plant = Callable[[pytest.MonkeyPatch], None]

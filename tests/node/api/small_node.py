@@ -29,13 +29,13 @@ from ledger.parameters import LedgerParameters
 from ledger.state import Event, State
 from ledger.transactions import Action, TransactionCodec, build_transaction, check_signature
 from node.api.backend import NodeFacts, PeerFacts, Tip
-from node.application import Application, Options, election_bytes
-from node.batch import CommittedBlock
-from node.building import Builder, Material, build_block
-from node.chain import chain_of
-from node.genesis import Genesis, from_genesis, genesis_state
-from node.head import genesis_head
-from node.mempool import AddResult, Mempool
+from node.application.application import Application, Options, election_bytes
+from node.application.building import Builder, Material, build_block
+from node.application.chain import chain_of
+from node.application.genesis import Genesis, from_genesis, genesis_state
+from node.application.head import genesis_head
+from node.application.mempool import AddResult, Mempool
+from node.storage.batch import CommittedBlock
 
 START_MS = 1_760_000_000_000
 CHAIN = "small-city"

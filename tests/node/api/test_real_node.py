@@ -15,12 +15,12 @@ from ledger.native import Transfer
 from ledger.parameters import LedgerParameters
 from node.api.app import create_app
 from node.api.backend import Backend
-from node.client import Client
-from node.config import MempoolSection, NodeSection, Settings
-from node.genesis import from_genesis
-from node.runtime import NodeKeys, Runtime
-from node.store import Store
-from node.wallet import Wallet
+from node.application.genesis import from_genesis
+from node.client.client import Client
+from node.client.wallet import Wallet
+from node.service.config import MempoolSection, NodeSection, Settings
+from node.service.runtime import NodeKeys, Runtime
+from node.storage.store import Store
 from tests.node.api.small_node import ALICE, BOB, CHAIN, MEMBERS, key_of, small_genesis, vrf_seed
 from tests.node.api.test_hostile_input import BAD_BODIES, BAD_PATHS, JSON, assert_problem
 from tests.node.api.test_schemas import ANSWERS

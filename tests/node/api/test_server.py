@@ -15,7 +15,7 @@ import uvicorn
 from node.api.app import create_app
 from node.api.context import ApiSettings
 from node.api.limits import RequestLimits
-from node.client import Client
+from node.client.client import Client
 from tests.node.api.small_node import SmallNode
 
 

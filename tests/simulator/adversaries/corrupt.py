@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 from consensus.simplex.types import Signer, Vote, VoteKind, vote_message
-from node.driver_host import DriverSettings
+from node.driver.host import DriverSettings
 from tests.simulator.checkers import Monitor
 from tests.simulator.host import SimulatedHost
 from tests.simulator.network import Network

@@ -1,0 +1,82 @@
+"""What does not change while a chain lives: its genesis, its transaction format, its rules.
+
+Here the floors meet.  The ledger executes; the auction brings actions and the round; consensus
+brings the steps that open and close a block.  The order of the steps is a rule of the chain:
+
+    open: votes counted, rewards, skips        consensus
+    transactions                               ledger and auction actions
+    the round over the orders open before      auction (sealer)
+    close: expiries and agreements             auction
+           withdrawals whose time has come     ledger
+           the builder's turn, accrual, seats  consensus, last: it snapshots for later elections
+"""
+
+from dataclasses import dataclass
+
+from auction.clearing import deferred_height, seal
+from auction.closing import close as close_market
+from auction.handlers import ACTIONS as MARKET_ACTIONS
+from auction.handlers import HANDLERS as MARKET_HANDLERS
+from consensus.commits import Commits
+from consensus.election import Election
+from consensus.turns import close_block, open_block
+from ledger.execution import BlockContext, Rules
+from ledger.native import ACTIONS as NATIVE_ACTIONS
+from ledger.native import HANDLERS as NATIVE_HANDLERS
+from ledger.native import unlock_unbonding
+from ledger.state import Overlay
+from ledger.transactions import TransactionCodec
+from ledger.types import Digest
+from node.application.genesis import LoadedGenesis
+
+ACTIONS = (*NATIVE_ACTIONS, *MARKET_ACTIONS)
+HANDLERS = {**NATIVE_HANDLERS, **MARKET_HANDLERS}
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One chain's constants.  Make it with `chain_of`."""
+
+    genesis: LoadedGenesis
+    codec: TransactionCodec
+
+    @property
+    def name(self) -> str:
+        """The chain's name, as every transaction and header repeats it."""
+        return self.genesis.genesis.chain
+
+    @property
+    def genesis_hash(self) -> Digest:
+        """The chain's identity."""
+        return self.genesis.hash
+
+    def transaction_id(self, raw: bytes) -> Digest:
+        """The id of canonical transaction bytes of this chain.  Raises Rejected for others."""
+        return self.codec.decode(raw).id
+
+
+def chain_of(genesis: LoadedGenesis) -> Chain:
+    """The constants of the chain that starts with `genesis`."""
+    parameters = genesis.genesis.ledger.parameters
+    codec = TransactionCodec(
+        ACTIONS, genesis.genesis.chain, genesis.hash, parameters.max_transaction_bytes
+    )
+    return Chain(genesis, codec)
+
+
+def rules_of(election: Election, commits: Commits) -> Rules:
+    """How the block with these commits is executed, at the height of this election."""
+
+    def open_turn(context: BlockContext, overlay: Overlay) -> None:
+        open_block(context, overlay, commits, election)
+
+    def close_turn(context: BlockContext, overlay: Overlay) -> None:
+        deferred = deferred_height(overlay) == context.height
+        close_block(context, overlay, election, forgo_reward=deferred)
+
+    return Rules(
+        handlers=HANDLERS,
+        opening=(open_turn,),
+        sealer=seal,
+        closing=(close_market, unlock_unbonding, close_turn),
+    )

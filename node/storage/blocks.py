@@ -1,0 +1,116 @@
+"""Statements for decided blocks: one transaction writes one, and start-up reads them back."""
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection
+
+from consensus.simplex.wire import encode_certificate
+from ledger.codec import encode
+from ledger.types import Height
+from node.storage.batch import CommittedBlock, StoredTip
+
+HEADERS_AT_ONCE = 512
+
+_INSERT_BLOCK = (
+    "INSERT INTO block (height, hash, time_ms, view, builder, transactions, trades, size,"
+    " header, certificate) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_BODY = "INSERT INTO body (height, receipts, events, round, data) VALUES (?, ?, ?, ?, ?)"
+_SAVE_ELECTION = (
+    "INSERT INTO election (height, document) VALUES (?, ?)"
+    " ON CONFLICT (height) DO UPDATE SET document = excluded.document"
+)
+
+
+def insert_block(connection: Connection, committed: CommittedBlock) -> None:
+    """Write block, body and the next election.  A height twice is an error of the caller."""
+    block, header = committed.block, committed.block.header
+    connection.exec_driver_sql(
+        _INSERT_BLOCK,
+        (
+            header.height,
+            block.hash,
+            header.time_ms,
+            header.view,
+            header.builder,
+            len(committed.transactions),
+            committed.trades,
+            len(committed.data),
+            block.header_bytes,
+            encode_certificate(committed.certificate),
+        ),
+    )
+    connection.exec_driver_sql(
+        _INSERT_BODY,
+        (
+            header.height,
+            encode(list(committed.receipts)),
+            encode(list(committed.events)),
+            committed.round,
+            committed.data,
+        ),
+    )
+    save_election(connection, header.height + 1, committed.election)
+
+
+def save_election(connection: Connection, height: Height, document: bytes) -> None:
+    """Keep the election document of `height`; it cannot be made again from later states."""
+    connection.exec_driver_sql(_SAVE_ELECTION, (height, document))
+
+
+def read_tip(connection: Connection) -> StoredTip | None:
+    """The highest stored block, or None at genesis."""
+    row = connection.exec_driver_sql(
+        "SELECT height, hash, header, certificate FROM block ORDER BY height DESC LIMIT 1"
+    ).first()
+    return None if row is None else StoredTip(*row)
+
+
+def read_header(connection: Connection, height: Height) -> StoredTip | None:
+    """The block at `height` without its body."""
+    row = connection.exec_driver_sql(
+        "SELECT height, hash, header, certificate FROM block WHERE height = ?", (height,)
+    ).first()
+    return None if row is None else StoredTip(*row)
+
+
+def read_headers(connection: Connection) -> Iterator[StoredTip]:
+    """Every stored block without its body, ascending, a few hundred at a time."""
+    below = 0
+    while True:
+        rows = connection.exec_driver_sql(
+            "SELECT height, hash, header, certificate FROM block WHERE height > ?"
+            " ORDER BY height LIMIT ?",
+            (below, HEADERS_AT_ONCE),
+        ).all()
+        if not rows:
+            return
+        yield from (StoredTip(*row) for row in rows)
+        below = rows[-1][0]
+
+
+def read_body(connection: Connection, height: Height) -> bytes | None:
+    """The encoded block at `height` as it was decided, or None where it is not stored."""
+    row = connection.exec_driver_sql("SELECT data FROM body WHERE height = ?", (height,)).first()
+    return None if row is None else bytes(row[0])
+
+
+def read_state(connection: Connection) -> Iterator[tuple[bytes, bytes]]:
+    """All state rows as of the flushed height, ascending by key."""
+    rows = connection.exec_driver_sql("SELECT key, value FROM state ORDER BY key")
+    yield from ((key, value) for key, value in rows)
+
+
+def read_meta(connection: Connection, name: str) -> bytes | None:
+    """A named value of the `meta` table."""
+    row = connection.exec_driver_sql("SELECT value FROM meta WHERE name = ?", (name,)).first()
+    return None if row is None else bytes(row[0])
+
+
+def write_meta(connection: Connection, name: str, value: bytes) -> None:
+    """Set a named value of the `meta` table."""
+    connection.exec_driver_sql(
+        "INSERT INTO meta (name, value) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        (name, value),
+    )
