@@ -30,7 +30,7 @@ from ledger.types import Address, Digest, Height
 class MempoolLimits:
     """Bounds on what waits.  `max_ahead` bounds one sender: nonces above the account's next."""
 
-    max_transactions: int = 50_000
+    max_transactions: int = 20_000
     max_bytes: int = 64 * 1024 * 1024
     max_ahead: int = 4_096
     max_idle_blocks: int = 600
@@ -77,6 +77,14 @@ class Mempool:
     # ------------------------------------------------------------ reading
     def __len__(self) -> int:
         return len(self._by_raw)
+
+    @property
+    def crowded(self) -> bool:
+        """Three quarters full: clients are refused then, what peers already took is not."""
+        limits = self.limits
+        return 4 * len(self._by_raw) >= 3 * limits.max_transactions or (
+            4 * self._bytes >= 3 * limits.max_bytes
+        )
 
     def __contains__(self, transaction_id: object) -> bool:
         return transaction_id in self._by_id

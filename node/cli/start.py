@@ -43,16 +43,12 @@ def start(
     Example:
       twinchain start --config testnet/node-0/config.toml
     """
-    from node.testnet.processes import die_with, remove_pid, write_pid
+    from node.testnet.processes import die_with, own_pid
 
     if parent_pid is not None:
         die_with(parent_pid)
-    pid_file = config.parent / "pid"
-    write_pid(pid_file, os.getpid())
-    try:
+    with own_pid(config.parent / "pid"):
         code = _run(config, port, log_level, parent_pid)
-    finally:
-        remove_pid(pid_file, os.getpid())
     if code == ExitCode.BAD_CONFIG and wait_on_bad_config:
         _idle()
     raise typer.Exit(code)

@@ -2,7 +2,8 @@
 
 bytes -> decode -> known already? -> signature -> mempool -> gossip.  What arrives waits in one
 bounded queue and is taken out in lots, so that signatures are checked by the hundred and gossip
-leaves in few frames.  No source can fill the queue for the others: a peer may hold a quarter of it.
+leaves in few frames.  No source can fill the queue for the others: a peer may hold a quarter of it,
+and clients are refused while a quarter of it is filled by anyone.
 Every item gets its own answer; nothing here raises for what somebody sent.
 
 Gossip goes once: the node where a transaction enters sends it to all validators.  What came from a
@@ -43,6 +44,8 @@ class SubmitResult:
 class Pool(Protocol):
     """What the intake needs of the mempool."""
 
+    @property
+    def crowded(self) -> bool: ...
     def add(self, transaction: Transaction) -> AddResult: ...
     def find(self, raw: bytes) -> Transaction | None: ...
 
@@ -180,15 +183,31 @@ class Intake:
         except Rejected as error:
             submission.results[place] = self._refused(b"", error)
             return
-        share = self._queue_max // (PEER_SHARE if submission.source else 1)
-        lined_up = self._waiting[submission.source] + len(submission.transactions)
-        if self._size + len(submission.transactions) >= self._queue_max or lined_up >= share:
+        busy = self._no_room(submission)
+        if busy is not None:
             self.counters.dropped += 1
-            busy = Rejected(Reason.RATE_LIMITED, "too many transactions wait for their check")
             submission.results[place] = self._refused(transaction.id, busy)
             return
         submission.transactions.append(transaction)
         submission.places.append(place)
+
+    def _no_room(self, submission: _Submission) -> Rejected | None:
+        """Why one more transaction of this source has no room now, None if it has.
+
+        Clients give way first: what a node takes from a client costs a check on every validator, so
+        it takes none while its own queue or pool says that the network is behind.
+        """
+        lined_up = len(submission.transactions)
+        share = self._queue_max // PEER_SHARE
+        if submission.source:
+            crowded = self._waiting[submission.source] + lined_up >= share
+        else:
+            crowded = self._size + lined_up >= share
+            if self._pool.crowded:
+                return Rejected(Reason.MEMPOOL_FULL, "too many transactions wait for a block")
+        if crowded or self._size + lined_up >= self._queue_max:
+            return Rejected(Reason.RATE_LIMITED, "too many transactions wait for their check")
+        return None
 
     def _enqueue(self, submission: _Submission) -> None:
         self._queue.append(submission)

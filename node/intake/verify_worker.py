@@ -3,8 +3,10 @@
 Reads from standard input a u32 count and that many items of 128 bytes (key 32, message 32,
 signature 64), answers with one byte per item, 1 or 0.  Ends when its input ends, so it cannot
 outlive the node; ignores an interrupt from the terminal, which the node turns into an orderly stop.
+It gives way to the node itself: under overload new transactions wait, votes and blocks do not.
 """
 
+import os
 import signal
 import sys
 from typing import BinaryIO
@@ -13,6 +15,7 @@ from ledger.crypto import verify
 
 COUNT_BYTES = 4
 ITEM_BYTES = 128
+NICENESS = 10
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
@@ -38,4 +41,5 @@ def check_packed(data: bytes) -> bytes:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
     serve(sys.stdin.buffer, sys.stdout.buffer)

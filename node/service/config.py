@@ -133,11 +133,11 @@ class ConsensusSection(Section):
 class MempoolSection(Section):
     """Bounds on what waits for a block, and on what waits to be checked."""
 
-    max_transactions: Count = 50_000
+    max_transactions: Count = 20_000
     max_bytes: Bytes = 64 * 1024 * 1024
     max_ahead: Count = Field(default=4096, description="nonces of one account above its next")
     max_idle_blocks: Count = 600
-    intake_queue: Count = Field(default=50_000, description="transactions in the signature queue")
+    intake_queue: Count = Field(default=16_384, description="transactions in the signature queue")
     verdict_cache: Count = 200_000
     verify_worker: bool = Field(
         default=True, description="signature checks in a process of its own"

@@ -99,8 +99,8 @@ def _ledger(
         parameters=LedgerParameters(
             chain=chain,
             block_time_ms=block_time_ms,
-            max_block_bytes=3 * 2**20,
-            max_block_transactions=10_000,
+            max_block_bytes=2**20,
+            max_block_transactions=2_500,
             stake_min_micro=STAKE_MICRO // 2,
             stake_max_micro=STAKE_MICRO * 2,
             alpha_ppm=2_000_000,

@@ -3,13 +3,14 @@
 import contextlib
 import ctypes
 import errno
+import fcntl
 import os
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from node.testnet.layout import TestnetError
@@ -50,6 +51,22 @@ def remove_pid(path: Path, pid: int) -> None:
     with contextlib.suppress(OSError):
         if path.read_text(encoding="ascii").strip() == str(pid):
             path.unlink()
+
+
+@contextlib.contextmanager
+def own_pid(path: Path) -> Iterator[None]:
+    """Say in `path` that this process runs the node, as long as it does; best effort.
+
+    The file is locked meanwhile, so that a second start on the directory of a running node, which
+    is about to be refused, leaves alone what the first one says.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            file = stack.enter_context(path.open("ab"))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            write_pid(path, os.getpid())
+            stack.callback(remove_pid, path, os.getpid())
+        yield
 
 
 def require_free_ports(host: str, ports: Iterable[int]) -> None:

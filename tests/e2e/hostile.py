@@ -215,6 +215,25 @@ MEDIA: Mapping[str, Mapping[str, str]] = {
 """Headers under which a transaction without fault is not read."""
 
 
+_HEAD = b"POST /v1/txs HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+BROKEN_HTTP: Mapping[str, bytes] = {
+    "a negative length": _HEAD + b"Content-Length: -1\r\n\r\n",
+    "a length that is a word": _HEAD + b"Content-Length: two\r\n\r\n{}",
+    "two lengths": _HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "a length and chunks": _HEAD
+    + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "a chunk of wrong size": _HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n",
+    "chunks of an unknown coding": _HEAD + b"Transfer-Encoding: gzip\r\n\r\n{}",
+    "two content types": _HEAD + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
+    "no length at all": _HEAD + b"\r\n",
+    "a handshake of TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\r\n\r\n",
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "a zero byte in the path": b"GET /v1/\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+"""Requests whose frame is broken: the bytes as they go over the socket."""
+
+
 def encoded(headers: Mapping[str, str], raw: bytes) -> bytes:
     return gzip.compress(raw) if headers.get("Content-Encoding") == "gzip" else raw
 
@@ -248,7 +267,7 @@ def mutations(raw: bytes, seed: int, number: int) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What a node answered to an endless body, and how many bytes it had taken by then."""
+    """What a node answered on a bare socket, and how many bytes it had taken by then."""
 
     status: int
     content_type: str
@@ -291,6 +310,19 @@ def pour(
         except ConnectionResetError:
             pass
     return _parse(answer, sent)
+
+
+def say(url: str, request: bytes) -> Refusal:
+    """Send these bytes as they are; the answer, up to the end of its body."""
+    target, answer = httpx.URL(url), b""
+    with socket.create_connection((target.host, target.port or 80), timeout=20) as link:
+        link.sendall(request)
+        try:
+            while not answer.endswith(b"}") and (more := link.recv(65_536)):
+                answer += more
+        except ConnectionResetError:
+            pass
+    return _parse(answer, len(request))
 
 
 def _parse(answer: bytes, sent: int) -> Refusal:

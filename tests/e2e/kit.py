@@ -182,6 +182,7 @@ class Net:
     def kill(self, index: int) -> None:
         """`kill -9` of one node; returns when it is gone."""
         pid = self.pid(index)
+        assert pid > 0, f"node {index} does not run"
         os.kill(pid, signal.SIGKILL)
         if index in self.revived:
             self.revived.pop(index).wait(PATIENCE_S)
@@ -193,12 +194,21 @@ class Net:
         log = self.layout.log(index)
         self.revived[index] = spawn(arguments, log, log, self.environment)
 
+    def is_running(self, index: int) -> bool:
+        """Whether node `index` runs, or is on its way up."""
+        again = self.revived.get(index)
+        return again.poll() is None if again else not has_ended(self.pid(index))
+
     def heal(self) -> None:
         """See to it that every node runs, whatever an earlier test left behind."""
         for index in range(self.size):
-            if has_ended(self.pid(index)):
+            if not self.is_running(index):
                 self.revive(index)
-        until(lambda: min(self.heights()) >= max(self.heights()) - 1, "all nodes near the tip")
+        until(self._is_level, "all nodes near the tip")
+
+    def _is_level(self) -> bool:
+        heights = self.heights()
+        return max(0, max(heights) - 1) <= min(heights)
 
     # ------------------------------------------------------------ looking
     @property

@@ -177,6 +177,19 @@ def test_a_killed_node_is_voted_out_catches_up_and_signs_nothing_twice(
     town.require_no_second_vote()
 
 
+def test_a_second_start_on_a_running_node_s_directory_is_refused_and_leaves_it_alone(
+    town: Town, demo: Demo
+) -> None:
+    net = town.net
+    net.heal()
+    pid, height = net.pid(1), net.height(1)
+    second = run("start", "--config", str(net.layout.config(1)))
+    assert second.returncode == 78
+    assert "another process uses" in second.stderr
+    assert net.pid(1) == pid
+    until(lambda: net.height(1) > height, "the next block of the first")
+
+
 def leader_now(net: Net, leads: bool) -> int:
     """The node whose turn the height under way is, or one whose turn it is not."""
     leader = net.index_of(net.data(0, "/v1/consensus")["leader"])

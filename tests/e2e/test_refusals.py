@@ -10,12 +10,14 @@ import pytest
 from node.client.client import Document
 from tests.e2e.hostile import (
     ALL_BODIES,
+    BROKEN_HTTP,
     JSON_TYPE,
     MEDIA,
     Forger,
     encoded,
     mutations,
     pour,
+    say,
 )
 from tests.e2e.kit import Net, resident_bytes, until
 
@@ -111,6 +113,18 @@ def test_a_malformed_transaction_is_refused_with_a_stable_code(attack: Attack, n
     for answer in answers:
         require_problem(answer, *EXACT.get(name, usual))
     assert len({answer.json()["code"] for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("name", BROKEN_HTTP)
+def test_a_request_that_is_not_quite_http_is_refused_in_the_same_form(
+    attack: Attack, name: str
+) -> None:
+    refusal = say(attack.net.url(0), BROKEN_HTTP[name])
+    assert 400 <= refusal.status < 500
+    assert refusal.content_type == "application/problem+json"
+    problem = json.loads(refusal.body)
+    assert problem["status"] == refusal.status
+    assert problem["code"] in {*FORM, "unsupported_media_type"}
 
 
 @pytest.mark.parametrize("name", MEDIA)

@@ -33,6 +33,7 @@ class Pool:
 
     def __init__(self) -> None:
         self.held: dict[bytes, Transaction] = {}
+        self.crowded = False
 
     def add(self, transaction: Transaction) -> AddResult:
         if transaction.envelope.nonce >= 1000:
@@ -139,7 +140,7 @@ async def test_a_check_keeps_and_sends_nothing(running: Fixture) -> None:
 
 
 async def test_a_full_queue_refuses_the_rest_item_by_item() -> None:
-    fixture = Fixture(queue_max=10)
+    fixture = Fixture(queue_max=40)
     submission = asyncio.create_task(fixture.intake.submit([raw(nonce) for nonce in range(15)]))
     await asyncio.sleep(0)
     late = await fixture.intake.submit([raw(99)])
@@ -149,6 +150,19 @@ async def test_a_full_queue_refuses_the_rest_item_by_item() -> None:
     consumer.cancel()
     assert [each.status for each in results] == ["pending"] * 10 + ["rejected"] * 5
     assert fixture.intake.queued == 0
+
+
+async def test_clients_are_refused_while_the_pool_is_crowded_and_peers_are_not() -> None:
+    fixture = Fixture(queue_max=40)
+    fixture.pool.crowded = True
+    refused = await fixture.intake.submit([raw(0)])
+    assert refused[0].code == Reason.MEMPOOL_FULL.value
+    consumer = asyncio.create_task(fixture.intake.run())
+    fixture.intake.from_peer(b"p" * 32, [raw(0)], relay=False)
+    while not fixture.pool.held:
+        await asyncio.sleep(0)
+    consumer.cancel()
+
 
 
 async def test_one_peer_cannot_take_the_queue_from_the_others() -> None:
