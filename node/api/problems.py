@@ -135,5 +135,7 @@ def internal_error(error: BaseException) -> Response:
 
 def _shown(text: str) -> str:
     """`text` in one bounded line: no control characters, no lone surrogates."""
+    if text.isascii() and text.isprintable():
+        return text[:DETAIL_MAX]
     clean = "".join(char if char.isprintable() else "?" for char in text[:DETAIL_MAX])
     return clean.encode("utf-8", "replace").decode("utf-8")

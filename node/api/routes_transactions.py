@@ -64,6 +64,9 @@ async def _take(request: Request, *, keep: bool) -> Response:
     request.scope["template"] = request.url.path
     if request.query_params:
         raise invalid("query", "this route has no parameters")
+    busy = context.backend.no_room() if keep else None
+    if busy is not None:
+        raise Problem(busy.reason.value, busy.detail)
     body = (await request.body()).strip(WHITE)
     limits = context.settings.limits
     single = not body.startswith(b"[")

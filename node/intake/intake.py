@@ -114,6 +114,10 @@ class Intake:
         """Transactions that wait for their signature check."""
         return self._size
 
+    def no_room(self) -> Rejected | None:
+        """Why no client's transaction would be taken right now, before any of it is read."""
+        return self._no_room(CLIENTS, 0)
+
     async def submit(self, raws: Sequence[bytes], *, keep: bool = True) -> list[SubmitResult]:
         """Transactions of a client: one result each, in order, after admission.  Never raises.
 
@@ -183,7 +187,7 @@ class Intake:
         except Rejected as error:
             submission.results[place] = self._refused(b"", error)
             return
-        busy = self._no_room(submission)
+        busy = self._no_room(submission.source, len(submission.transactions))
         if busy is not None:
             self.counters.dropped += 1
             submission.results[place] = self._refused(transaction.id, busy)
@@ -191,16 +195,17 @@ class Intake:
         submission.transactions.append(transaction)
         submission.places.append(place)
 
-    def _no_room(self, submission: _Submission) -> Rejected | None:
+    def _no_room(self, source: bytes, lined_up: int) -> Rejected | None:
         """Why one more transaction of this source has no room now, None if it has.
+
+        lined_up: those of the same call that go before it and are not in the queue yet.
 
         Clients give way first: what a node takes from a client costs a check on every validator, so
         it takes none while its own queue or pool says that the network is behind.
         """
-        lined_up = len(submission.transactions)
         share = self._queue_max // PEER_SHARE
-        if submission.source:
-            crowded = self._waiting[submission.source] + lined_up >= share
+        if source:
+            crowded = self._waiting[source] + lined_up >= share
         else:
             crowded = self._size + lined_up >= share
             if self._pool.crowded:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from consensus.election import Election
+from ledger.errors import Rejected
 from ledger.state import View
 from ledger.transactions import TransactionCodec
 from node.api.backend import NodeFacts, PeerFacts, Tip
@@ -107,6 +108,10 @@ class NodeHandle:
     def checks(self) -> Sequence[tuple[str, bool, str]]:
         """(name, holds, detail) of what must hold for the process to be left running."""
         return self._probes.checks()
+
+    def no_room(self) -> Rejected | None:
+        """Why no transaction would be taken right now; None while there is room."""
+        return self._intake.no_room()
 
     async def submit(self, items: Sequence[bytes]) -> Sequence[SubmitResult]:
         """Admit transactions of a client, one result each, in order.  Never raises Rejected."""

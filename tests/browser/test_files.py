@@ -1,4 +1,4 @@
-"""The explorer's files keep their promises before any browser looks: small, plain, self-contained."""
+"""The explorer's files keep their promises before any browser looks: small and self-contained."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_script_says_what_it_is_for_and_takes_no_markup_from_strings(path: Pat
 
 def test_every_file_a_script_or_the_page_names_is_there() -> None:
     page = (EXPLORER / "index.html").read_text(encoding="utf-8")
-    named = {EXPLORER / name for name in re.findall(r'(?:src|href)="([\w./-]+\.\w+)"', page)}
+    named = {EXPLORER / name for name in re.findall(r'(?:src|href)="(\w[\w./-]*\.\w+)"', page)}
     for path in SCRIPTS:
         for found in IMPORTED.findall(path.read_text(encoding="utf-8")):
             named.add((path.parent / (found[0] or found[1])).resolve())

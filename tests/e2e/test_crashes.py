@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -20,8 +21,6 @@ from node.application.genesis import load as load_genesis
 from node.client.client import Client, Document
 from node.client.wallet import Wallet
 from tests.e2e.kit import (
-    PROGRAM,
-    ROOT,
     Net,
     descendants,
     free_port_run,
@@ -325,20 +324,17 @@ def test_every_node_s_chain_executed_again_from_genesis_gives_the_same_roots(tow
     net = town.net
     net.heal()
     commands = [("replay", index) for index in range(net.size)] + [("check", 0)]
-    running = [
-        subprocess.Popen(
-            [*PROGRAM, "db", name, "--json", "--config", str(net.layout.config(index))],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        for name, index in commands
-    ]
-    answers = [process.communicate(timeout=120.0)[0] for process in running]
-    assert [process.returncode for process in running] == [0] * len(commands)
+
+    def execute(command: tuple[str, int]) -> "subprocess.CompletedProcess[str]":
+        name, index = command
+        return run("db", name, "--json", "--config", str(net.layout.config(index)))
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(execute, commands))
+    assert [answer.returncode for answer in answers] == [0] * len(commands)
     skipped = trades = 0
     for answer in answers:
-        found = json.loads(answer)
+        found = json.loads(answer.stdout)
         assert found["sound"] is True
         assert found["height"] >= 20
         until(lambda at=found["height"]: min(net.heights()) >= at, "the height on every node")

@@ -3,7 +3,8 @@
 import { el, mark, panel, put, say, empty } from "./dom.js";
 import { count, plural, tokens } from "./format.js";
 import { drawDepth } from "./charts.js";
-import { chooseBroker, store, watch } from "./store.js";
+import { chooseBroker } from "./feed.js";
+import { store, watch } from "./store.js";
 
 const WEIGHTS = { spread: "weights: spread (the paper's)", surplus: "weights: surplus" };
 const PRICING = { paper: "price halfway (the paper's)", core_buyer: "price: best for buyers", core_seller: "price: best for sellers" };

@@ -11,7 +11,8 @@ import { mountSearch } from "./search.js";
 import { mountTheme } from "./toggle.js";
 import { mountValidators } from "./validators.js";
 import { startRouter } from "./router.js";
-import { start, store, watch } from "./store.js";
+import { start } from "./feed.js";
+import { store, watch } from "./store.js";
 
 function mountHome(root) {
   const places = ["blocks", "election", "book", "validators", "trades", "rounds"].map((name) => el("div", { class: `place-${name}` }));

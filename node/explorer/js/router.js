@@ -10,7 +10,7 @@ import { electionPage } from "./pages/election.js";
 import { orderPage } from "./pages/order.js";
 import { transactionPage } from "./pages/transaction.js";
 import { searchPage } from "./search.js";
-import { ready } from "./store.js";
+import { ready } from "./feed.js";
 
 const PAGES = {
   block: blockPage, tx: transactionPage, account: accountPage, order: orderPage,

@@ -3,7 +3,8 @@
 import { el, keyed, mark, panel, put, say, svg } from "./dom.js";
 import { accrued, basis, count, share, tokens } from "./format.js";
 import { hueOf, who } from "./links.js";
-import { BLOCKS_KEPT, seatsAt, store, tip, watch } from "./store.js";
+import { seatsAt } from "./seats.js";
+import { BLOCKS_KEPT, store, tip, watch } from "./store.js";
 import { quietValidators } from "./pulse.js";
 
 const CELL = 5;

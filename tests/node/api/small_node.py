@@ -228,6 +228,7 @@ class SmallNode:
         ]
         self.check_list: list[tuple[str, bool, str]] = [("writer", True, "durable")]
         self.submissions = 0
+        self.busy: Rejected | None = None
         self.last_state_root = b""
         self._heights: list[asyncio.Queue[int | None]] = []
         self._progress = asyncio.Event()
@@ -276,6 +277,9 @@ class SmallNode:
 
     def checks(self) -> Sequence[tuple[str, bool, str]]:
         return self.check_list
+
+    def no_room(self) -> Rejected | None:
+        return self.busy
 
     async def submit(self, items: Sequence[bytes]) -> Sequence[Result]:
         self.submissions += len(items)

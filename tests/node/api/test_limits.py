@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from ledger.errors import Reason
+from ledger.errors import Reason, Rejected
 from ledger.native import Transfer
 from node.api.app import create_app
 from node.api.codes import KINDS
@@ -207,3 +207,12 @@ def test_every_refusal_of_the_ledger_has_a_title_and_a_status() -> None:
     inside = {"block_invalid", "bad_root", "bad_clearing", "wrong_builder", "bad_vrf"}
     unseen = inside | {"bad_commits"}
     assert {reason.value for reason in Reason} - set(KINDS) <= unseen
+
+
+async def test_a_busy_node_refuses_before_it_reads_the_transactions(node: SmallNode) -> None:
+    node.busy = Rejected(Reason.RATE_LIMITED, "too many transactions wait for their check")
+    async with await client_with(node) as http:
+        answer = await http.post("/v1/txs", content=b"[" + b"x" * 1000, headers=JSON)
+    assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+    assert answer.headers["retry-after"] == "1"
+    assert node.submissions == 0
