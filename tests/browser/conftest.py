@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.e2e.kit import PATIENCE_S, free_port_run
 playwright_api = pytest.importorskip("playwright.sync_api")
 playwright_api.expect.set_options(timeout=PATIENCE_S * 500)
 
+FOLDER = Path(__file__).resolve().parent
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -41,22 +43,58 @@ class Watched:
 Open = Callable[..., Watched]
 
 
-@pytest.fixture(scope="session")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
-    network = Network(Path(tmp_path_factory.mktemp("explorer")))
+class Shared:
+    """The network and the browser, started by the first test that wants them.
+
+    They end with the last test of this folder, not with the session: the browser's driver holds
+    the thread's event loop, and four nodes would take the machine from the tests that follow.
+    """
+
+    def __init__(self) -> None:
+        self._closing = contextlib.ExitStack()
+        self._network: Network | None = None
+        self._browser: playwright_api.Browser | None = None
+
+    def network(self, factory: pytest.TempPathFactory) -> Network:
+        if self._network is None:
+            network = Network(factory.mktemp("explorer"))
+            self._closing.callback(network.stop)
+            network.start(free_port_run(NODES))
+            self._network = network
+        return self._network
+
+    def browser(self, path: str) -> playwright_api.Browser:
+        if self._browser is None:
+            playwright = self._closing.enter_context(playwright_api.sync_playwright())
+            self._browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+            self._closing.callback(self._browser.close)
+        return self._browser
+
+    def close(self) -> None:
+        self._network = self._browser = None
+        self._closing.close()
+
+
+_shared = Shared()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Iterator[None]:
     try:
-        network.start(free_port_run(NODES))
-        yield network
+        yield
     finally:
-        network.stop()
+        if nextitem is None or FOLDER not in nextitem.path.parents:
+            _shared.close()
 
 
-@pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[playwright_api.Browser]:
-    with playwright_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
+@pytest.fixture
+def network(tmp_path_factory: pytest.TempPathFactory) -> Network:
+    return _shared.network(tmp_path_factory)
+
+
+@pytest.fixture
+def browser(chromium: str) -> playwright_api.Browser:
+    return _shared.browser(chromium)
 
 
 @pytest.fixture

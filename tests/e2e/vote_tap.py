@@ -41,27 +41,31 @@ ANY_SIZE = BlockLimits(
 
 
 class VoteLedger:
-    """Every vote seen, by who may have signed it only once."""
+    """Every vote seen, by who may have signed it only once.  Fed by a thread, asked by another."""
 
     def __init__(self) -> None:
         self._votes: dict[tuple[int, int, int], set[Vote]] = defaultdict(set)
+        self._lock = threading.Lock()
 
     def add(self, votes: Iterable[Vote]) -> None:
-        for vote in votes:
-            self._votes[vote.height, vote.view, vote.signer].add(vote)
+        with self._lock:
+            for vote in votes:
+                self._votes[vote.height, vote.view, vote.signer].add(vote)
 
-    @property
-    def heights(self) -> set[int]:
-        return {height for height, _, _ in self._votes}
+    def _seen(self) -> list[list[Vote]]:
+        with self._lock:
+            return [list(votes) for votes in self._votes.values()]
 
-    def __len__(self) -> int:
-        return sum(map(len, self._votes.values()))
+    def per_height(self) -> float:
+        """How many votes were seen for a height, on average."""
+        seen = [vote for votes in self._seen() for vote in votes]
+        return len(seen) / max(1, len({vote.height for vote in seen}))
 
     def signed_twice(self) -> list[tuple[Vote, Vote]]:
         """Pairs of votes that convict their signer."""
         return [
             (left, right)
-            for votes in self._votes.values()
+            for votes in self._seen()
             for left in votes
             for right in votes
             if conflicts(left, right)
@@ -71,7 +75,7 @@ class VoteLedger:
         """Votes whose signature does not hold: they would prove nothing."""
         return [
             vote
-            for votes in self._votes.values()
+            for votes in self._seen()
             for vote in votes
             if not verify_vote(vote, validators, genesis_hash, verify)
         ]
@@ -88,7 +92,7 @@ class VoteTap:
         self._door.bind(("127.0.0.1", 0))
         peer = f"{self._key.address}@127.0.0.1:{self._door.getsockname()[1]}"
         self.environment = {"TWINCHAIN_P2P__PEERS": peer}
-        self._loop = asyncio.new_event_loop()
+        self._closing = False
         self._thread: threading.Thread | None = None
 
     def follow(self, nodes: Iterable[tuple[str, str]], genesis_hash: bytes) -> None:
@@ -99,27 +103,19 @@ class VoteTap:
             tasks = [self._listen(url, address, genesis_hash) for url, address in places]
             await asyncio.gather(*tasks)
 
-        def work() -> None:
-            with contextlib.suppress(asyncio.CancelledError):
-                self._loop.run_until_complete(listen_to_all())
-
-        self._thread = threading.Thread(target=work, daemon=True)
+        self._thread = threading.Thread(target=asyncio.run, args=(listen_to_all(),), daemon=True)
         self._thread.start()
 
     def close(self) -> None:
+        """End; the nodes are down by now, so no link is left to wait for."""
+        self._closing = True
         if self._thread is not None:
-            self._loop.call_soon_threadsafe(self._cancel_all)
-            self._thread.join()
-        self._loop.close()
+            self._thread.join(20.0)
         self._door.close()
-
-    def _cancel_all(self) -> None:
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
 
     async def _listen(self, url: str, address: str, genesis_hash: bytes) -> None:
         expected = bytes.fromhex(address)
-        while True:
+        while not self._closing:
             with contextlib.suppress(LinkClosed, HandshakeError):
                 link = await dial(url, self._key, genesis_hash, expected, FRAME_BYTES_MAX)
                 try:

@@ -7,7 +7,7 @@ import { chooseBroker } from "./feed.js";
 import { store, watch } from "./store.js";
 
 const WEIGHTS = { spread: "weights: spread (the paper's)", surplus: "weights: surplus" };
-const PRICING = { paper: "price halfway (the paper's)", core_buyer: "price: best for buyers", core_seller: "price: best for sellers" };
+const PRICING = { paper: "each pays and gets its own price (the paper's)", midpoint: "price halfway", core_buyer: "price: best for buyers", core_seller: "price: best for sellers" };
 
 function tariffWords(tariff) {
   const words = [`fee ${tokens(tariff.lambda_micro)} per ${tariff.fee_basis ?? "deal"}`];
