@@ -1,7 +1,7 @@
 """`kill -9` of a leader, of another node, of two, of all: what was final stays, nobody signs twice.
 
-One network, on which the demo's agents trade while nodes die.  Every test starts by reviving what
-an earlier one may have left dead.  The last one ends the network by killing its supervisor.
+One network, on which the demo's agents trade while nodes die.  The tests run in this order; each
+starts by reviving what an earlier one may have left dead.  The last one kills the supervisor.
 """
 
 import asyncio
@@ -269,20 +269,19 @@ def test_every_node_s_chain_executed_again_from_genesis_gives_the_same_roots(tow
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(execute, commands))
     assert [answer.returncode for answer in answers] == [0] * len(commands)
-    skipped = trades = 0
-    for answer in answers:
-        found = json.loads(answer.stdout)
+    results = [json.loads(answer.stdout) for answer in answers]
+    highest = max(found["height"] for found in results)
+    until(lambda: min(net.heights()) >= highest, "the height on every node")
+    for found in results:
         assert found["sound"] is True
-        assert found["height"] >= 20
-        until(lambda at=found["height"]: min(net.heights()) >= at, "the height on every node")
         for index in range(net.size):
             block = net.data(index, f"/v1/blocks/{found['height']}")
             assert (block["hash"], block["state_root"]) == (found["hash"], found["state_root"])
-    for block in net.blocks(0):
-        skipped += block["view"] > 1
-        trades += block["trades"]
-    assert skipped
-    assert trades
+    # What was executed again holds trades and votes-out, or it would show little.
+    lowest = min(found["height"] for found in results)
+    history = [block for block in net.blocks(0) if block["height"] <= lowest]
+    assert any(block["view"] > 1 for block in history)
+    assert any(block["trades"] for block in history)
 
 
 def test_no_process_outlives_a_supervisor_that_is_killed(town: Town) -> None:
