@@ -11,8 +11,9 @@ one breadth-first search.
 
 Two matchings may weigh the same.  Which one counts is decided by a second objective in the low
 digits of the weight: first the number of trades (Eq 16), then a sum of pseudo-random numbers drawn
-from the seed of the round and the ids of the two orders.  With n the size of the smaller side and
-h < 2^32 the number drawn for a pair,
+from the seed of the round and the ids of the two orders.  An order's mark is one hash of the seed
+and its id; a pair's number mixes the two marks, by integer steps that an array takes as well.  With
+n the size of the smaller side and h < 2^32 the number drawn for a pair,
 
     W = w * 2^k + n * 2^32 + h,      k such that 2^k > 2 * n (n + 1) 2^32,
 
@@ -21,6 +22,8 @@ then optimal for w, among those has the most trades, among those the greatest su
 a chance below (pairs / 2^32).  Its labels split the same way, P = p * 2^k + z with |z| < 2^53: p
 are the least labels for w, z those of the second stage on the pairs tight under p.  Pairs of
 weight 0 take part, since W > 0.
+
+This is the check in Python integers; `auction/arrays.py` is the same check over arrays.
 """
 
 from collections.abc import Sequence
@@ -31,6 +34,11 @@ from ledger.errors import Reason, Rejected
 from ledger.types import Digest
 
 HASH_BITS = 32
+_WORD = 2**64 - 1
+
+MIXING = ((31, 0x9E3779B97F4A7C15), (29, 0xD1B54A32D192ED03))
+"""Each step is a bijection of 64 bits: fold the upper bits in, multiply by an odd number.  Without
+mixing h would be a sum of the two orders' parts, and exchanging partners would always tie."""
 
 
 def tie_shift(smaller_side: int) -> int:
@@ -38,9 +46,17 @@ def tie_shift(smaller_side: int) -> int:
     return HASH_BITS + 2 + (smaller_side * (smaller_side + 1)).bit_length()
 
 
-def tie_number(seed: bytes, broker: bytes, bid: Digest, ask: Digest) -> int:
-    """Return h of a pair: 32 bits that nobody knew when the orders were sealed."""
-    return int.from_bytes(digest("tie", seed + broker + bid + ask)[: HASH_BITS // 8], "big")
+def tie_mark(seed: bytes, broker: bytes, order: Digest) -> int:
+    """Return the mark of an order in a round: 64 bits that nobody knew when it was sealed."""
+    return int.from_bytes(digest("tie", seed + broker + order)[:8], "big")
+
+
+def tie_number(bid_mark: int, ask_mark: int) -> int:
+    """Return h of a pair: the upper 32 of 64 bits, the sum of the marks mixed twice."""
+    mixed = (bid_mark + ask_mark) & _WORD
+    for shift, factor in MIXING:
+        mixed = ((mixed ^ (mixed >> shift)) * factor) & _WORD
+    return mixed >> HASH_BITS
 
 
 def combine(weight: int, number: int, smaller_side: int) -> int:

@@ -19,15 +19,17 @@ The height is kept in the state under `round/deferred`, and its builder forgoes 
 from collections.abc import Sequence
 from typing import Annotated
 
+import numpy as np
 from msgspec import Meta
 
 from auction import keys
+from auction.arrays import Graph, verify_graph
 from auction.certificate import join_label, split_label, verify
 from auction.departures import close_departed
 from auction.edges import postpone
 from auction.matching import FREE, WorkExceeded, solve
 from auction.parameters import MarketParameters, market_parameters
-from auction.rounds import LiveBook, adjacency_of, live_books
+from auction.rounds import LiveBook, adjacency_of, graph_of, live_books
 from auction.trades import Trade, carry_out, report_round
 from ledger.codec import Codec, Record, encode
 from ledger.errors import Reason, Rejected
@@ -68,6 +70,12 @@ class Clearing(Record):
 
 
 _CLEARINGS = Codec(Clearing)
+
+_Chosen = tuple[int, tuple[int, int], SealedPair]
+"""A sealed pair with its row in the book and its (index of bid, index of ask)."""
+
+ARRAYS_FROM = 200
+"""Pairs from which the check runs over arrays; below, plain integers are as fast."""
 
 
 def decode_clearing(sealed: bytes) -> Clearing:
@@ -173,34 +181,57 @@ def check_book(book: LiveBook, part: SealedBook, seed: bytes) -> tuple[Trade, ..
         if part.pairs:
             raise Rejected(Reason.BAD_CLEARING, "a deferred book has no pairs")
         return ()
-    adjacency = adjacency_of(book, seed)
     chosen = _locate(book, part)
-    on_asks, smaller = book.labels_on_asks, book.smaller_side
-    mates = [FREE] * len(adjacency)
-    labels = [0] * (len(book.asks) if on_asks else len(book.bids))
-    for (bid, ask), pair in chosen:
-        left, right = (bid, ask) if on_asks else (ask, bid)
-        mates[left] = right
-        labels[right] = join_label(pair.label_micro, pair.tie, smaller)
-        if split_label(labels[right], smaller) != (pair.label_micro, pair.tie):
+    graph = graph_of(book, seed)
+    for _, _, pair in chosen:
+        joined = join_label(pair.label_micro, pair.tie, book.smaller_side)
+        if split_label(joined, book.smaller_side) != (pair.label_micro, pair.tie):
             raise Rejected(Reason.BAD_CLEARING, "a tie label is out of range")
-    verify(adjacency, mates, labels)
+    if book.pair_count < ARRAYS_FROM:
+        _verify_small(book, graph, chosen)
+    else:
+        _verify_large(book, graph, chosen)
     return tuple(
-        Trade(book.bids[bid], book.asks[ask], book.edges[bid, ask], pair.label_micro)
-        for (bid, ask), pair in chosen
+        Trade(book.bids[place[0]], book.asks[place[1]], book.edge(row), pair.label_micro)
+        for row, place, pair in chosen
     )
 
 
-def _locate(book: LiveBook, part: SealedBook) -> list[tuple[tuple[int, int], SealedPair]]:
-    """Return the pairs with their places in the graph, each order once, bids ascending."""
+def _verify_small(book: LiveBook, graph: Graph, chosen: Sequence[_Chosen]) -> None:
+    mates = [FREE] * graph.left_count
+    labels = [0] * graph.right_count
+    for _, (bid, ask), pair in chosen:
+        left, right = (bid, ask) if book.labels_on_asks else (ask, bid)
+        mates[left] = right
+        labels[right] = join_label(pair.label_micro, pair.tie, book.smaller_side)
+    verify(graph.adjacency(), mates, labels)
+
+
+def _verify_large(book: LiveBook, graph: Graph, chosen: Sequence[_Chosen]) -> None:
+    rows = np.array([row for row, _, _ in chosen], dtype=np.int64)
+    if not book.labels_on_asks:
+        order = np.argsort(book.ask, kind="stable")
+        moved = np.empty_like(order)
+        moved[order] = np.arange(len(order))
+        rows = moved[rows]
+    label_high = np.zeros(graph.right_count, dtype=np.int64)
+    label_low = np.zeros(graph.right_count, dtype=np.int64)
+    rights = graph.right[rows]
+    label_high[rights] = [pair.label_micro for _, _, pair in chosen]
+    label_low[rights] = [pair.tie for _, _, pair in chosen]
+    verify_graph(graph, rows, label_high, label_low)
+
+
+def _locate(book: LiveBook, part: SealedBook) -> list[_Chosen]:
+    """Return the pairs with their rows and places in the graph, each order once, bids ascending."""
     bids = {bid.hex(): index for index, bid in enumerate(book.bids)}
     asks = {ask.hex(): index for index, ask in enumerate(book.asks)}
-    chosen = []
+    places = [(bids.get(pair.bid, -1), asks.get(pair.ask, -1)) for pair in part.pairs]
+    chosen = list(zip(book.find(places), places, part.pairs, strict=True))
     used: dict[int, None] = {}
     last = -1
-    for pair in part.pairs:
-        place = (bids.get(pair.bid, -1), asks.get(pair.ask, -1))
-        if place not in book.edges:
+    for row, place, pair in chosen:
+        if row < 0:
             raise Rejected(Reason.BAD_CLEARING, f"no such pair: {pair.bid}, {pair.ask}")
         if place[0] <= last:
             raise Rejected(Reason.BAD_CLEARING, "bids doubled or out of order")
@@ -208,7 +239,6 @@ def _locate(book: LiveBook, part: SealedBook) -> list[tuple[tuple[int, int], Sea
             raise Rejected(Reason.BAD_CLEARING, f"ask used twice: {pair.ask}")
         last = place[0]
         used[place[1]] = None
-        chosen.append((place, pair))
     return chosen
 
 

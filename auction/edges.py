@@ -13,7 +13,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
+import numpy as np
+
 from auction import keys
+from auction.arrays import Integers
 from ledger.errors import Corrupt
 from ledger.state import Overlay, View
 from ledger.types import Digest
@@ -22,6 +25,8 @@ _HEAD_BYTES = keys.HEIGHT_BYTES
 _ENTRY = Struct(">32sQQQQI")
 _DUE_START, _DUE_END = 40, 48
 _NEVER = bytes(_HEAD_BYTES)
+_ROW = np.dtype([("other", "V32"), ("wide", ">i8", (4,)), ("rounds", ">i4")])
+"""The bytes of `_ENTRY` for arrays; every number is far below the sign.  Packed: 68 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,22 @@ def read_edges(view: View, order: Digest) -> list[Edge]:
 def decode_edges(stored: bytes) -> list[Edge]:
     """Return the pairs of a stored record."""
     return [Edge(*entry) for entry in _ENTRY.iter_unpack(stored[_HEAD_BYTES:])]
+
+
+def unpack_pairs(records: Sequence[bytes]) -> tuple[list[int], list[Digest], Integers]:
+    """Return the pairs of many records at once: how many each has, their other orders, numbers.
+
+    A row of numbers is weight, due, bid, ask, rounds.
+    """
+    size = _ENTRY.size
+    counts = [(len(stored) - _HEAD_BYTES) // size for stored in records]
+    packed = b"".join([stored[_HEAD_BYTES:] for stored in records])
+    others = [packed[start : start + 32] for start in range(0, len(packed), size)]
+    rows = np.frombuffer(packed, dtype=_ROW)
+    numbers = np.empty((len(others), 5), dtype=np.int64)
+    numbers[:, :4] = rows["wide"]
+    numbers[:, 4] = rows["rounds"]
+    return counts, others, numbers
 
 
 def has_edges(view: View, order: Digest) -> bool:

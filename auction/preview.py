@@ -22,14 +22,15 @@ def preview(view: View, height: int) -> dict[str, object]:
     for book, part in zip(books, clearing.books, strict=True):
         place = {bid.hex(): index for index, bid in enumerate(book.bids)}
         slot = {ask.hex(): index for index, ask in enumerate(book.asks)}
-        edges = [book.edges[place[pair.bid], slot[pair.ask]] for pair in part.pairs]
+        rows = book.find([(place[pair.bid], slot[pair.ask]) for pair in part.pairs])
+        edges = [book.edge(row) for row in rows]
         documents.append(
             {
                 "broker": part.broker,
                 "deferred": part.deferred,
                 "bids": len(book.bids),
                 "asks": len(book.asks),
-                "edges": len(book.edges),
+                "edges": book.pair_count,
                 "weight_micro": sum(edge.weight for edge in edges),
                 "pairs": [
                     {

@@ -2,32 +2,44 @@
 
 Every pair weighs more than nothing once ties are in the weight, so an optimal matching leaves no
 crossed pair between two orders that both stay open.  Hence what a round clears is exactly the
-pairs that cross at its height, plus what a deferred round before it left.
+pairs that cross at its height, plus what a deferred round before it left: what changed, however
+full the book.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import numpy as np
+
+from auction import keys
+from auction.arrays import Graph, Integers, make_graph, tie_numbers
 from auction.brokers import Tariff, read_broker
-from auction.certificate import combine, tie_number
-from auction.edges import Edge, due_bids, read_edges
+from auction.certificate import tie_mark
+from auction.edges import Edge, due_bids, unpack_pairs
 from auction.matching import Adjacency
 from ledger.errors import Corrupt
 from ledger.state import View
 from ledger.types import Digest
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class LiveBook:
-    """The graph of one broker's round; bids and asks in ascending order of id."""
+    """The graph of one broker's round; bids and asks in ascending order of id.
+
+    The columns hold one row for each pair, ascending by (index of bid, index of ask): both
+    indexes, the weight, the first round, both prices and the rounds until it crossed.
+    """
 
     broker: bytes
     tariff: Tariff
     bids: tuple[Digest, ...]
     asks: tuple[Digest, ...]
-    edges: dict[tuple[int, int], Edge]
-    """By (index of bid, index of ask)."""
+    bid: Integers
+    ask: Integers
+    weight: Integers
+    terms: Integers
+    """Per pair a row of due, bid price, ask price, rounds."""
 
     @property
     def smaller_side(self) -> int:
@@ -39,6 +51,27 @@ class LiveBook:
         """Whether sealed labels are the sellers' (else the buyers')."""
         return self.tariff.pricing != "core_seller"
 
+    @property
+    def pair_count(self) -> int:
+        """Pairs of the round."""
+        return len(self.weight)
+
+    def find(self, places: Sequence[tuple[int, int]]) -> list[int]:
+        """Return the rows of pairs (index of bid, index of ask), -1 where there is no such pair."""
+        if not places or not self.pair_count:
+            return [-1] * len(places)
+        width = len(self.asks)
+        codes = self.bid * width + self.ask
+        wanted = np.array([bid * width + ask for bid, ask in places], dtype=np.int64)
+        rows = np.minimum(np.searchsorted(codes, wanted), len(codes) - 1)
+        found: list[int] = np.where(codes[rows] == wanted, rows, -1).tolist()
+        return [row if min(place) >= 0 else -1 for row, place in zip(found, places, strict=True)]
+
+    def edge(self, row: int) -> Edge:
+        """Return the frozen terms of a pair as its bid sees it."""
+        due, bid, ask, rounds = self.terms[row].tolist()
+        return Edge(self.asks[int(self.ask[row])], int(self.weight[row]), due, bid, ask, rounds)
+
 
 def live_books(view: View, height: int) -> Iterator[LiveBook]:
     """Yield the books with something to clear at a height, in ascending order of broker."""
@@ -47,28 +80,52 @@ def live_books(view: View, height: int) -> Iterator[LiveBook]:
         if record is None:
             raise Corrupt(f"a book without its broker {broker.hex()}")
         bids = tuple(bid for _, bid in entries)
-        live = [
-            (index, edge)
-            for index, bid in enumerate(bids)
-            for edge in read_edges(view, bid)
-            if edge.due <= height
-        ]
-        asks = tuple(sorted({edge.other: None for _, edge in live}))
-        place = {ask: index for index, ask in enumerate(asks)}
-        edges = {(index, place[edge.other]): edge for index, edge in live}
-        yield LiveBook(broker, record.tariff, bids, asks, edges)
+        yield _live_book(broker, record.tariff, bids, _records(view, bids), height)
+
+
+def _records(view: View, bids: Sequence[Digest]) -> list[bytes]:
+    records = []
+    for bid in bids:
+        stored = view.get(keys.EDGE + bid)
+        if stored is None:
+            raise Corrupt(f"bid {bid.hex()} is due without a pair")
+        records.append(stored)
+    return records
+
+
+def _live_book(
+    broker: bytes, tariff: Tariff, bids: tuple[Digest, ...], records: Sequence[bytes], height: int
+) -> LiveBook:
+    counts, others, numbers = unpack_pairs(records)
+    bid = np.repeat(np.arange(len(bids), dtype=np.int64), counts)
+    live = numbers[:, 1] <= height
+    if not bool(live.all()):
+        others = [others[row] for row in np.flatnonzero(live).tolist()]
+        bid, numbers = bid[live], numbers[live]
+    asks = tuple(sorted(dict.fromkeys(others)))
+    place = {ask: index for index, ask in enumerate(asks)}
+    ask = np.array([place[other] for other in others], dtype=np.int64)
+    order = np.argsort(bid * len(asks) + ask, kind="stable")
+    numbers = numbers[order]
+    return LiveBook(
+        broker, tariff, bids, asks, bid[order], ask[order], numbers[:, 0], numbers[:, 1:]
+    )
+
+
+def graph_of(book: LiveBook, seed: bytes) -> Graph:
+    """Return the graph with ties in its weights, the labelled side on the right."""
+    bid_marks = [tie_mark(seed, book.broker, bid) for bid in book.bids]
+    ask_marks = [tie_mark(seed, book.broker, ask) for ask in book.asks]
+    numbers = tie_numbers(
+        np.array(bid_marks, dtype=np.uint64)[book.bid],
+        np.array(ask_marks, dtype=np.uint64)[book.ask],
+    )
+    bids, asks = len(book.bids), len(book.asks)
+    if book.labels_on_asks:
+        return make_graph(book.bid, book.ask, book.weight, numbers, (bids, asks))
+    return make_graph(book.ask, book.bid, book.weight, numbers, (asks, bids))
 
 
 def adjacency_of(book: LiveBook, seed: bytes) -> Adjacency:
-    """Return the graph with ties in its weights, the labelled side on the right."""
-    left_count = len(book.bids) if book.labels_on_asks else len(book.asks)
-    adjacency: list[list[tuple[int, int]]] = [[] for _ in range(left_count)]
-    smaller = book.smaller_side
-    for (bid, ask), edge in book.edges.items():
-        number = tie_number(seed, book.broker, book.bids[bid], book.asks[ask])
-        weight = combine(edge.weight, number, smaller)
-        if book.labels_on_asks:
-            adjacency[bid].append((ask, weight))
-        else:
-            adjacency[ask].append((bid, weight))
-    return adjacency
+    """Return the same graph as the solver takes it."""
+    return graph_of(book, seed).adjacency()

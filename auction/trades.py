@@ -147,7 +147,7 @@ def report_round(
                 "height": height,
                 "bids": len(book.bids),
                 "asks": len(book.asks),
-                "edges": len(book.edges),
+                "edges": book.pair_count,
                 "trades": len(trades),
                 "weight_micro": sum(trade.edge.weight for trade in trades),
                 "deferred": int(deferred),

@@ -102,7 +102,7 @@ def test_an_ask_in_two_pairs_is_refused() -> None:
     town = crowded_town(brokers=(0,))
     good = decode_clearing(town.run().clearings)
     (live,) = live_books(town.state, town.height + 1)
-    for bid_index, ask_index in live.edges:
+    for bid_index, ask_index in zip(live.bid.tolist(), live.ask.tolist(), strict=True):
         pairs = good.books[0].pairs
         used = next((p for p in pairs if p.ask == live.asks[ask_index].hex()), None)
         own = next((p for p in pairs if p.bid == live.bids[bid_index].hex()), None)
@@ -206,7 +206,9 @@ def test_a_round_too_hard_to_solve_is_deferred_and_prices_stay() -> None:
         assert deferred_height(town.state) == town.height
         assert not town.of_kind("trade.made")
         (after,) = live_books(town.state, town.height + 1)
-        assert after == before
+        assert (after.bids, after.asks) == (before.bids, before.asks)
+        rows = range(before.pair_count)
+        assert list(map(after.edge, rows)) == list(map(before.edge, rows))
     assert "deferred" in refused(town, deferred_with_pairs(town))
 
 
@@ -239,5 +241,5 @@ def test_ties_are_part_of_every_weight() -> None:
     town = crowded_town(brokers=(0,))
     (book,) = live_books(town.state, town.height + 1)
     weights = [w for pairs in adjacency_of(book, b"\1" * 32) for _, w in pairs]
-    assert len(set(weights)) == len(weights) == len(book.edges)
+    assert len(set(weights)) == len(weights) == book.pair_count
     assert min(weights) > 0
