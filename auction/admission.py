@@ -15,14 +15,26 @@ block.  An order whose pairs have all gone is paired anew: it keeps its admissio
 frozen terms of its pairs, which depend on the two orders only.
 """
 
+from collections.abc import Iterator
+
 from msgspec.structs import replace
 
 from auction import keys
-from auction.actions import Ask, Bid
+from auction.actions import Bid
+from auction.appraisal import (
+    Columns,
+    ask_columns,
+    ask_row,
+    bid_columns,
+    bid_row,
+    quotes_of,
+    single,
+    values_and_costs,
+)
 from auction.brokers import read_broker
 from auction.edges import Edge, has_edges, link, queue, read_edges, unlink
-from auction.orders import OpenOrder, orders_of_side, read_order, write_order
-from auction.pairing import AskSide, BidSide, evaluate
+from auction.orders import OpenOrder, orders_of_side, read_order, side_byte, write_order
+from auction.pairing import AskSide, BidSide
 from auction.parameters import MarketParameters
 from auction.pricing import Quote
 from ledger.errors import Corrupt
@@ -53,12 +65,24 @@ def admit_arrivals(context: BlockContext, overlay: Overlay, market: MarketParame
         if not record.admitted:
             record = replace(record, admitted=context.height)
             write_order(overlay, order, record)
-        book.join(order, record)
-        book.keep_heaviest(order)
+            book.join(order, record)
+        book.keep_heaviest(order, record)
+
+
+class _Side:
+    """The admitted orders of one side, prepared, and what valuation needs of them in columns."""
+
+    __slots__ = ("asks", "bids", "columns", "orders")
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        self.orders: list[Digest] = []
+        self.bids: list[BidSide] = []
+        self.asks: list[AskSide] = []
 
 
 class _Book:
-    """Both sides of one book, prepared, as far as this block has looked at them."""
+    """Both sides of one book, as far as this block has looked at them."""
 
     def __init__(
         self, overlay: Overlay, broker: bytes, market: MarketParameters, next_round: int
@@ -69,77 +93,64 @@ class _Book:
         self.overlay, self.broker, self.next_round = overlay, broker, next_round
         self.tariff = record.tariff
         self.degree_cap = market.degree_cap
-        self._bids: dict[Digest, BidSide] | None = None
-        self._asks: dict[Digest, AskSide] | None = None
+        self._owners: dict[str, int] = {}
+        self._sides: dict[bytes, _Side] = {}
 
-    @property
-    def bids(self) -> dict[Digest, BidSide]:
-        """The admitted bids."""
-        if self._bids is None:
-            self._bids = {
-                order: self._bid(record)
-                for order, record in orders_of_side(self.overlay, self.broker, keys.BIDS)
-                if record.admitted
-            }
-        return self._bids
+    def side(self, which: bytes) -> _Side:
+        """Return the admitted orders of one side."""
+        side = self._sides.get(which)
+        if side is None:
+            side = _Side(bid_columns() if which == keys.BIDS else ask_columns())
+            self._sides[which] = side
+            for order, record in orders_of_side(self.overlay, self.broker, which):
+                if record.admitted:
+                    self._add(side, order, record)
+        return side
 
-    @property
-    def asks(self) -> dict[Digest, AskSide]:
-        """The admitted asks."""
-        if self._asks is None:
-            self._asks = {
-                order: self._ask(record)
-                for order, record in orders_of_side(self.overlay, self.broker, keys.ASKS)
-                if record.admitted
-            }
-        return self._asks
-
-    @staticmethod
-    def _bid(record: OpenOrder) -> BidSide:
-        if not isinstance(record.terms, Bid):
-            raise Corrupt("an ask among the bids")
-        return BidSide(record, record.terms)
-
-    @staticmethod
-    def _ask(record: OpenOrder) -> AskSide:
-        if not isinstance(record.terms, Ask):
-            raise Corrupt("a bid among the asks")
-        return AskSide(record, record.terms)
+    def _add(self, side: _Side, order: Digest, record: OpenOrder) -> None:
+        owner = self._owners.setdefault(record.owner, len(self._owners))
+        side.orders.append(order)
+        if isinstance(record.terms, Bid):
+            side.bids.append(BidSide(record, record.terms))
+            side.columns.append(bid_row(record, record.terms, owner))
+        else:
+            side.asks.append(AskSide(record, record.terms))
+            side.columns.append(ask_row(record, record.terms, owner))
 
     def size_against(self, record: OpenOrder) -> int:
         """Return how many open orders stand on the other side."""
-        return len(self.asks) if record.side == "bid" else len(self.bids)
+        return len(self.side(keys.ASKS if record.side == "bid" else keys.BIDS).orders)
+
+    def candidates(self, record: OpenOrder) -> Iterator[tuple[Digest, Quote]]:
+        """Yield the pairs of an order with the other side, heaviest first, then the lower id."""
+        owner = self._owners.setdefault(record.owner, len(self._owners))
+        if isinstance(record.terms, Bid):
+            other, bid = self.side(keys.ASKS), BidSide(record, record.terms)
+            bids, asks = single(bid_row(record, record.terms, owner)), other.columns.all()
+
+            def pair(row: int) -> tuple[BidSide, AskSide]:
+                return bid, other.asks[row]
+        else:
+            other, ask = self.side(keys.BIDS), AskSide(record, record.terms)
+            bids, asks = other.columns.all(), single(ask_row(record, record.terms, owner))
+
+            def pair(row: int) -> tuple[BidSide, AskSide]:
+                return other.bids[row], ask
+
+        worth = values_and_costs(bids, asks, pair)
+        return quotes_of(self.tariff, worth, other.orders, pair)
 
     def join(self, order: Digest, record: OpenOrder) -> None:
-        """Take an order into its side."""
-        if record.side == "bid":
-            self.bids[order] = self._bid(record)
-        else:
-            self.asks[order] = self._ask(record)
+        """Take an order just admitted into its side; a side not read yet holds it already."""
+        own = self._sides.get(side_byte(record))
+        if own is not None:
+            self._add(own, order, record)
 
-    def candidates(self, order: Digest) -> list[tuple[Digest, Quote]]:
-        """Return all pairs of an order that joined, the heaviest first, then the lower id."""
-        found: list[tuple[Digest, Quote]] = []
-        bid = self.bids.get(order)
-        if bid is not None:
-            for other, ask in self.asks.items():
-                quote = evaluate(bid, ask, self.tariff)
-                if quote is not None:
-                    found.append((other, quote))
-        else:
-            own = self.asks[order]
-            for other, bid in self.bids.items():
-                quote = evaluate(bid, own, self.tariff)
-                if quote is not None:
-                    found.append((other, quote))
-        found.sort(key=lambda entry: (-entry[1].weight, entry[0]))
-        return found
-
-    def keep_heaviest(self, order: Digest) -> None:
-        """Link an order that joined to its heaviest counterparties that take it."""
-        is_bid = order in self.bids
+    def keep_heaviest(self, order: Digest, record: OpenOrder) -> None:
+        """Link an admitted order to its heaviest counterparties that take it."""
+        is_bid = record.side == "bid"
         kept = 0
-        for other, quote in self.candidates(order):
+        for other, quote in self.candidates(record):
             if kept == self.degree_cap:
                 return
             if not self._make_room(other, quote.weight, is_bid=not is_bid):

@@ -2,7 +2,7 @@
 
 Floating point has no place in consensus: `exp` and `log` differ between libraries, and within one
 library between processors.  The functions below use integers only, and every intermediate of `ln`
-and `exp` stays below 2^63, so a version over int64 arrays gives the same integers.
+and `exp` stays below 2^63, so `auction/fixed_arrays.py` gives the same integers over int64 arrays.
 
 Numbers are fixed-point: Q40 means an integer that counts 2^-40.
 
@@ -38,15 +38,15 @@ STEP_FRACTION_BITS = 60
 """The Poisson step is Q60; it is below 0.37, so below 2^59."""
 
 _GUARD_BITS = 128
-_INDEX_BITS = 10
-_PARTS = 1 << _INDEX_BITS
+INDEX_BITS = 10
+PARTS = 1 << INDEX_BITS
 _INVERSE_BITS = 31
-_LN_MARGIN = 4
+LN_MARGIN = 4
 """The raw logarithm is off by less than this many units of 2^-40, either way: half a unit for each
 of two table entries, half for the cut of the offset, half for the cut square, one for the last
 shift, and crumbs of 2^-43 and less."""
 
-_EXP_MARGIN = 8
+EXP_MARGIN = 8
 """The raw mantissa is off by less than this many units of 2^-40: half a unit for the reduced
 argument and one for its table entry, four for the cuts of square, cube, their sixth and the
 product, times at most 1.0005 where they grow."""
@@ -86,25 +86,25 @@ def _round_q128(value: int, bits: int) -> int:
 LN2 = _round_q128(_series_ln(2, 1), FRACTION_BITS)
 """ln 2 in Q40."""
 
-_LN2_MULTIPLES = tuple(
+LN2_MULTIPLES = tuple(
     _round_q128(count * _series_ln(2, 1), FRACTION_BITS) for count in range(LN_ARGUMENT_BITS)
 )
 """count * ln 2 in Q40, each rounded by itself."""
 
-_LN_CENTRES = tuple(
-    _round_q128(_series_ln(2 * (_PARTS + part) + 1, 2 * _PARTS), FRACTION_BITS)
-    for part in range(_PARTS)
+LN_CENTRES = tuple(
+    _round_q128(_series_ln(2 * (PARTS + part) + 1, 2 * PARTS), FRACTION_BITS)
+    for part in range(PARTS)
 )
 """ln of the middle of each part of [1, 2), Q40."""
 
-_INVERSE_CENTRES = tuple(
-    _divide_to_nearest((2 * _PARTS) << _INVERSE_BITS, 2 * (_PARTS + part) + 1)
-    for part in range(_PARTS)
+INVERSE_CENTRES = tuple(
+    _divide_to_nearest((2 * PARTS) << _INVERSE_BITS, 2 * (PARTS + part) + 1)
+    for part in range(PARTS)
 )
 """1 over the middle of each part of [1, 2), Q31."""
 
-_EXP_CENTRES = tuple(
-    _round_q128(_series_exp(2 * part + 1, 4 * _PARTS), FRACTION_BITS) for part in range(2 * _PARTS)
+EXP_CENTRES = tuple(
+    _round_q128(_series_exp(2 * part + 1, 4 * PARTS), FRACTION_BITS) for part in range(2 * PARTS)
 )
 """exp((2 part + 1) 2^-12), Q40, for arguments in [0, 1): only those below ln 2 are reached."""
 
@@ -118,16 +118,16 @@ def ln_down(value: int) -> int:
     if value < 1 or length > LN_ARGUMENT_BITS:
         raise ValueError(f"ln of {value}")
     mantissa = value << (LN_ARGUMENT_BITS - length)  # [2^61, 2^62), 1.0 is 2^61
-    part = (mantissa >> (LN_ARGUMENT_BITS - 1 - _INDEX_BITS)) - _PARTS
-    centre = (2 * (_PARTS + part) + 1) << (LN_ARGUMENT_BITS - 2 - _INDEX_BITS)
+    part = (mantissa >> (LN_ARGUMENT_BITS - 1 - INDEX_BITS)) - PARTS
+    centre = (2 * (PARTS + part) + 1) << (LN_ARGUMENT_BITS - 2 - INDEX_BITS)
     offset = (mantissa - centre) >> 20  # Q41, |offset| <= 2^30
-    ratio = offset * _INVERSE_CENTRES[part] >> 28  # Q44, |ratio| < 2^33 + 1
+    ratio = offset * INVERSE_CENTRES[part] >> 28  # Q44, |ratio| < 2^33 + 1
     short = ratio >> 14  # Q30
     square = short * short  # Q60
     cube = (square >> 20) * short  # Q70
     log_ratio = (ratio - (square >> 17) + (cube // 3 >> 26)) >> 4
-    raw = _LN2_MULTIPLES[length - 1] + _LN_CENTRES[part] + log_ratio
-    return max(0, raw - _LN_MARGIN)
+    raw = LN2_MULTIPLES[length - 1] + LN_CENTRES[part] + log_ratio
+    return max(0, raw - LN_MARGIN)
 
 
 def exp_up(argument: int) -> int:
@@ -138,15 +138,15 @@ def exp_up(argument: int) -> int:
     if not 0 <= argument <= EXP_ARGUMENT_MAX:
         raise ValueError(f"exp of {argument} in Q40")
     doublings = argument // LN2
-    rest = max(0, argument - _LN2_MULTIPLES[doublings])
-    part = rest >> (FRACTION_BITS - _INDEX_BITS - 1)
-    offset = rest - ((2 * part + 1) << (FRACTION_BITS - _INDEX_BITS - 2))  # Q40, |.| <= 2^28
+    rest = max(0, argument - LN2_MULTIPLES[doublings])
+    part = rest >> (FRACTION_BITS - INDEX_BITS - 1)
+    offset = rest - ((2 * part + 1) << (FRACTION_BITS - INDEX_BITS - 2))  # Q40, |.| <= 2^28
     square = offset * offset >> FRACTION_BITS
     cube = square * offset >> FRACTION_BITS
     growth = offset + (square >> 1) + cube // 6  # Q40, |growth| < 2^29
-    centre = _EXP_CENTRES[part]
+    centre = EXP_CENTRES[part]
     mantissa = centre + ((centre >> 9) * growth >> 31)  # Q40, (1, 2]
-    raised = mantissa + _EXP_MARGIN
+    raised = mantissa + EXP_MARGIN
     shift = FRACTION_BITS - EXP_FRACTION_BITS - doublings
     if shift <= 0:
         return raised << -shift

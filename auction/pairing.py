@@ -32,11 +32,19 @@ def path_of(order: OpenOrder) -> Path:
 class BidSide:
     """A bid prepared for many pairs: its path, and its value at each level met so far."""
 
-    __slots__ = ("_values", "order", "path", "terms")
+    __slots__ = ("_path", "_values", "order", "terms")
 
     def __init__(self, order: OpenOrder, terms: Bid) -> None:
-        self.order, self.terms, self.path = order, terms, path_of(order)
+        self.order, self.terms = order, terms
+        self._path: Path | None = None
         self._values: dict[int, int] = {}
+
+    @property
+    def path(self) -> Path:
+        """How its price moves, worked out when first asked for."""
+        if self._path is None:
+            self._path = path_of(self.order)
+        return self._path
 
     def value(self, resource: int) -> int:
         """Return G at a resource level, computed once for each."""
@@ -53,11 +61,19 @@ class BidSide:
 class AskSide:
     """An ask prepared for many pairs: its path, and its cost for each service met so far."""
 
-    __slots__ = ("_costs", "order", "path", "terms")
+    __slots__ = ("_costs", "_path", "order", "terms")
 
     def __init__(self, order: OpenOrder, terms: Ask) -> None:
-        self.order, self.terms, self.path = order, terms, path_of(order)
+        self.order, self.terms = order, terms
+        self._path: Path | None = None
         self._costs: dict[tuple[int, int, int], int | None] = {}
+
+    @property
+    def path(self) -> Path:
+        """How its price moves, worked out when first asked for."""
+        if self._path is None:
+            self._path = path_of(self.order)
+        return self._path
 
     def cost(self, bid: Bid) -> int | None:
         """Return C for what a bid wants, computed once for each kind of service."""

@@ -26,12 +26,12 @@ from auction.fixed import (
     ln_down,
 )
 
-_MILLI = 10**3
-_MICRO = 10**6
-_NANO = 10**9
-_PICO = 10**12
+MILLI = 10**3
+MICRO = 10**6
+NANO = 10**9
+PICO = 10**12
 
-_LN_NANO_UP = ln_down(_NANO) + 8
+LN_NANO_UP = ln_down(NANO) + 8
 """At least ln(10^9) in Q40: the bound of `ln_down` the other way."""
 
 
@@ -41,8 +41,8 @@ def value_of_service(bid: Bid, resource: int, largest_resource: int) -> int:
     if not isinstance(valuation, UtilityModel):
         return valuation.limit_micro
     level = min(resource, largest_resource)
-    logarithm = max(0, ln_down(_NANO + valuation.gamma_nano * level) - _LN_NANO_UP)
-    scaled = valuation.value_micro * _MILLI * bid.service_blocks * logarithm
+    logarithm = max(0, ln_down(NANO + valuation.gamma_nano * level) - LN_NANO_UP)
+    scaled = valuation.value_micro * MILLI * bid.service_blocks * logarithm
     return scaled // (bid.theta_milli << FRACTION_BITS)
 
 
@@ -56,12 +56,12 @@ def cost_of_service(
     if not isinstance(cost, CostModel):
         return cost.floor_micro
     interactions = -(-service_blocks // interval_blocks)
-    modelling = -(-cost.r_micro * theta_milli // _MILLI) + cost.d_micro
-    exponent = -(-(cost.epsilon_micro * modelling << FRACTION_BITS) // _PICO)
+    modelling = -(-cost.r_micro * theta_milli // MILLI) + cost.d_micro
+    exponent = -(-(cost.epsilon_micro * modelling << FRACTION_BITS) // PICO)
     if exponent > EXP_ARGUMENT_MAX:
         return None
-    communication = -(-cost.eta_ppm * exp_up(exponent) >> EXP_FRACTION_BITS) - _MICRO
+    communication = -(-cost.eta_ppm * exp_up(exponent) >> EXP_FRACTION_BITS) - MICRO
     square = cost.a_micro * modelling * modelling
-    computation = -(-(square + cost.b_micro * modelling * _MICRO + cost.c_micro * _PICO) // _PICO)
+    computation = -(-(square + cost.b_micro * modelling * MICRO + cost.c_micro * PICO) // PICO)
     total = modelling + interactions * (communication + computation)
     return total if total <= MAX_PRICE else None
