@@ -191,9 +191,10 @@ def check_book(book: LiveBook, part: SealedBook, seed: bytes) -> tuple[Trade, ..
         _verify_small(book, graph, chosen)
     else:
         _verify_large(book, graph, chosen)
+    edges = book.edges_at([row for row, _, _ in chosen])
     return tuple(
-        Trade(book.bids[place[0]], book.asks[place[1]], book.edge(row), pair.label_micro)
-        for row, place, pair in chosen
+        Trade(book.bids[place[0]], book.asks[place[1]], edge, pair.label_micro)
+        for (_, place, pair), edge in zip(chosen, edges, strict=True)
     )
 
 

@@ -23,7 +23,7 @@ def preview(view: View, height: int) -> dict[str, object]:
         place = {bid.hex(): index for index, bid in enumerate(book.bids)}
         slot = {ask.hex(): index for index, ask in enumerate(book.asks)}
         rows = book.find([(place[pair.bid], slot[pair.ask]) for pair in part.pairs])
-        edges = [book.edge(row) for row in rows]
+        edges = book.edges_at(rows)
         documents.append(
             {
                 "broker": part.broker,

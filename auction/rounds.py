@@ -67,10 +67,13 @@ class LiveBook:
         found: list[int] = np.where(codes[rows] == wanted, rows, -1).tolist()
         return [row if min(place) >= 0 else -1 for row, place in zip(found, places, strict=True)]
 
-    def edge(self, row: int) -> Edge:
-        """Return the frozen terms of a pair as its bid sees it."""
-        due, bid, ask, rounds = self.terms[row].tolist()
-        return Edge(self.asks[int(self.ask[row])], int(self.weight[row]), due, bid, ask, rounds)
+    def edges_at(self, rows: Sequence[int]) -> list[Edge]:
+        """Return the frozen terms of pairs as their bids see them."""
+        at = np.array(rows, dtype=np.int64)
+        numbers = zip(
+            self.ask[at].tolist(), self.weight[at].tolist(), self.terms[at].tolist(), strict=True
+        )
+        return [Edge(self.asks[ask], weight, *terms) for ask, weight, terms in numbers]
 
 
 def live_books(view: View, height: int) -> Iterator[LiveBook]:
