@@ -46,6 +46,9 @@ KINDS: Mapping[str, Kind] = {
     "nonce_used": Kind(
         409, "The nonce was used before", "Take `next_nonce` from /v1/accounts/{address}."
     ),
+    "already_final": Kind(
+        409, "The transaction is final already", "Nothing to do: see /v1/txs/{hash}."
+    ),
     "nonce_conflict": Kind(
         409,
         "Another transaction waits with this nonce",

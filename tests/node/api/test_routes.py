@@ -71,7 +71,8 @@ async def test_sending_the_same_bytes_again_tells_the_status(
     assert (again.status_code, again.json()["data"]["status"]) == (200, "pending")
     node.advance()
     again = await post(http, raw)
-    assert (again.status_code, again.json()["data"]["status"]) == (200, "final")
+    assert (again.status_code, again.json()["code"]) == (409, "already_final")
+    assert again.headers["location"] == f"/v1/txs/{again.json()['hash']}"
 
 
 async def test_an_array_gets_one_result_each_in_order(
