@@ -203,7 +203,8 @@ async def get_transaction(
     if wait == "final":
         await _wait(context, identity, int(timeout.rstrip("s")))
     backend = context.backend
-    place = await context.read(backend.queries.transaction, identity)
+    transaction = backend.mempool.get(identity)
+    place = None if transaction else await context.final_transaction(identity)
     state = backend.state()
     if place is not None:
         row = await context.read(backend.queries.block, place.height)
@@ -213,7 +214,6 @@ async def get_transaction(
             meta["names"] = names_in(state, document["envelope"])
             return immutable(request, body_of(document, meta))
     meta = context.tip_meta()
-    transaction = backend.mempool.get(identity)
     if transaction is not None:
         document = transaction_document(state, transaction)
         meta["names"] = names_in(state, document["envelope"])

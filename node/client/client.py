@@ -1,6 +1,7 @@
 """The client side of the HTTP API: typed errors, safe retries, waiting for finality.
 
-`Client` is asynchronous; `sync.SyncClient` beside it wraps it, `wallet.Wallet` builds and signs.  A submission may be repeated without harm, as the node knows a transaction by its bytes; so
+`Client` is asynchronous; `sync.SyncClient` beside it wraps it, `wallet.Wallet` builds and signs.
+A submission may be repeated without harm, as the node knows a transaction by its bytes; so
 everything here is retried when the connection fails or the node has no room, and nothing else is.
 Answers are never compressed and never longer than `ANSWER_BYTES_MAX`.
 """

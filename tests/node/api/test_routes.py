@@ -322,6 +322,19 @@ async def test_a_block_that_is_final_but_not_stored_yet_is_waited_for(
     assert (await asking).json()["data"]["height"] == 2
 
 
+async def test_a_transaction_whose_block_is_not_stored_yet_is_never_unknown(
+    node: SmallNode, http: httpx.AsyncClient
+) -> None:
+    raw = transfer(node)
+    name = (await post(http, raw)).json()["data"]["hash"]
+    node.advance()
+    late = node.queries.committed.pop()
+    asking = asyncio.create_task(http.get(f"/v1/txs/{name}"))
+    await asyncio.sleep(0.002)
+    node.queries.committed.append(late)
+    assert (await asking).json()["data"]["status"] == "final"
+
+
 async def test_probes_tell_live_from_ready(node: SmallNode, http: httpx.AsyncClient) -> None:
     node.advance()
     assert (await http.get("/readyz")).status_code == 200
