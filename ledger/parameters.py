@@ -12,7 +12,7 @@ from msgspec import Meta
 from ledger.codec import Codec, Record, encode
 from ledger.errors import Reason, Rejected
 from ledger.state import Overlay, View
-from ledger.types import MAX_INTEGER, PPM, ChainName, Height, Micro, PositiveMicro, ResourceUnits
+from ledger.types import MAX_INTEGER, PPM, ChainName, Micro, PositiveMicro, ResourceUnits
 
 PARAMETERS_KEY = b"parameters/ledger"
 
@@ -23,6 +23,8 @@ BlockBytes = Annotated[int, Meta(ge=1024, le=64 * _MEBIBYTE)]
 BlockTransactions = Annotated[int, Meta(ge=1, le=1_000_000)]
 TransactionBytes = Annotated[int, Meta(ge=512, le=_MEBIBYTE)]
 Fee = Annotated[int, Meta(ge=0, le=MAX_INTEGER // 2**20)]
+Delay = Annotated[int, Meta(ge=0, le=10_000_000)]
+"""Blocks; far enough from 2^53 - 1 that no height plus a delay leaves the alphabet."""
 Ratio = Annotated[int, Meta(ge=1, le=1_000 * PPM)]
 
 
@@ -42,7 +44,7 @@ class LedgerParameters(Record, kw_only=True):
     max_transaction_bytes: TransactionBytes = 65_536
     stake_min_micro: PositiveMicro = 1_000_000
     stake_max_micro: PositiveMicro = 1_000_000_000_000
-    unbonding_blocks: Height = 100
+    unbonding_blocks: Delay = 100
     """Blocks from `unstake` until the money is free."""
     alpha_ppm: Ratio = PPM
     """Communication units needed per unit of computation (Eq 4)."""

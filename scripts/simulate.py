@@ -1,7 +1,7 @@
 """Run many seeds of the consensus simulator: progress, faults counted by kind, failures to replay.
 
-python -m scripts.simulate --seeds 0..1000 --jobs 2
-python -m scripts.simulate --seed 42 --verbose
+python3 scripts/simulate.py --seeds 0..1000 --jobs 2
+python3 scripts/simulate.py --seed 42 --verbose
 """
 
 import argparse
@@ -11,9 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__" and not __package__:
+    # Run as a file: go on as a module of the project's own environment.
+    from bootstrap import hand_over
+
+    hand_over("scripts.simulate")
 
 from tests.simulator.simulation import Report, Simulation, fault_count, scenario_of
 
@@ -21,7 +24,13 @@ from tests.simulator.simulation import Report, Simulation, fault_count, scenario
 def seed_range(text: str) -> range:
     """`A..B` as the seeds from A up to but not including B."""
     first, _, last = text.partition("..")
-    return range(int(first), int(last))
+    try:
+        seeds = range(int(first), int(last))
+    except ValueError:
+        seeds = range(0)
+    if not seeds:
+        raise argparse.ArgumentTypeError(f"{text!r} holds no seed; give A..B such as 0..100")
+    return seeds
 
 
 def run(task: tuple[int, tuple[str, ...]]) -> Report:
@@ -43,7 +52,7 @@ def reports(seeds: range, options: tuple[str, ...], jobs: int) -> Iterator[Repor
 def replay_line(seed: int, options: tuple[str, ...]) -> str:
     """The command that runs this seed again, with the whole traceback."""
     chosen = "".join(f" --set {option}" for option in options)
-    return f"python -m scripts.simulate --seed {seed} --verbose{chosen}"
+    return f"python3 scripts/simulate.py --seed {seed} --verbose{chosen}"
 
 
 def replay(seed: int, options: tuple[str, ...]) -> int:
@@ -96,6 +105,10 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     options = tuple(arguments.set)
+    try:
+        scenario_of(options)
+    except (ValueError, TypeError) as problem:
+        parser.error(f"--set: {problem}")
     if arguments.seed is not None and arguments.verbose:
         return replay(arguments.seed, options)
     seeds = arguments.seeds

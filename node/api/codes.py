@@ -87,7 +87,9 @@ KINDS: Mapping[str, Kind] = {
     "fee_not_covered": Kind(
         422, "The fee is not covered", "See `fee_per_action_micro` in /v1/params."
     ),
-    "zero_amount": Kind(422, "The amount is zero", "Send at least one micro-token."),
+    "zero_amount": Kind(
+        422, "The amount is zero", "Send at least one micro-token; offer at least one resource."
+    ),
     "self_transfer": Kind(422, "Sender and receiver are one", "Name another receiver."),
     "unacceptable_key": Kind(422, "No account can have this key", "Check the address."),
     "already_registered": Kind(409, "The account has a name already", "See /v1/accounts."),

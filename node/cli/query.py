@@ -139,7 +139,12 @@ def order(
     node: Node = DEFAULT_NODE,
     as_json: Json = False,
 ) -> None:
-    """One order with its price path and why it is not matched."""
+    """One order with its price path and why it is not matched.
+
+    \b
+    Example:
+      twinchain query order ORDER
+    """
     _one(fetch(node, f"/v1/orders/{identifier}"), as_json)
 
 
@@ -160,13 +165,18 @@ def round_command(
 
 @app.command()
 def agreements(limit: Limit = 50, node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
-    """Service agreements that run or can still be rated."""
+    """Service agreements that run or can still be rated; `held` is what the seller will get.
+
+    \b
+    Example:
+      twinchain query agreements --limit 5
+    """
     columns: Sequence[Column] = (
         ("agreement", lambda row, _: row.get("id")),
         ("buyer", lambda row, names: names(row.get("buyer"))),
         ("seller", lambda row, names: names(row.get("seller"))),
         ("broker", lambda row, names: names(row.get("broker"))),
-        ("price", lambda row, _: money(row.get("held_micro"))),
+        ("held", lambda row, _: money(row.get("held_micro"))),
         ("start", lambda row, _: row.get("start")),
         ("end", lambda row, _: row.get("end")),
         ("status", lambda row, _: row.get("status", "-")),
@@ -181,7 +191,12 @@ def agreement(
     node: Node = DEFAULT_NODE,
     as_json: Json = False,
 ) -> None:
-    """One agreement: parties, terms, payment, rating."""
+    """One agreement: parties, terms, payment, rating.
+
+    \b
+    Example:
+      twinchain query agreement AGREEMENT
+    """
     _one(fetch(node, f"/v1/agreements/{identifier}"), as_json)
 
 
@@ -245,12 +260,12 @@ def election(
             place.get("role", place.get("position")),
             place.get("name"),
             _chance(chances.get(place.get("address"), {}).get("chance_ppm")),
-            chances.get(place.get("address"), {}).get("tokens", "-"),
+            _weight(chances.get(place.get("address"), {}).get("weight")),
         )
         for place in (order_rows if isinstance(order_rows, list) else [])
         if isinstance(place, dict)
     ]
-    table(f"height {data.get('height')}", ("role", "name", "chance", "tokens"), rows)
+    table(f"height {data.get('height')}", ("role", "name", "chance", "weight"), rows)
 
 
 @app.command()
@@ -284,6 +299,14 @@ def genesis(node: Node = DEFAULT_NODE) -> None:
 def _tariff(row: Row) -> Row:
     tariff = row.get("tariff")
     return tariff if isinstance(tariff, dict) else row
+
+
+def _weight(micro_basis_points: object) -> str:
+    """Tokens that counted in a draw, in token-blocks with one place, as the explorer shows them."""
+    if not isinstance(micro_basis_points, str | int) or not str(micro_basis_points).isdecimal():
+        return "-"
+    whole, rest = divmod(int(micro_basis_points), 10_000 * 1_000_000)
+    return f"{whole:,}.{rest // 1_000_000_000}"
 
 
 def _chance(ppm: object) -> str:
