@@ -175,6 +175,9 @@ def admit(context: ActionContext, overlay: Overlay, change: AdmitMember) -> None
         raise Rejected(Reason.NO_APPLICATION, "the account has not applied, or its time is over")
     if any(who != account and one.vrf_key == application.vrf_key for who, one in members(overlay)):
         raise Rejected(Reason.UNACCEPTABLE_KEY, "another member has this VRF key")
+    registration = read_registration(overlay, account)
+    if registration is not None and registration.role != "account":
+        raise Rejected(Reason.ALREADY_REGISTERED, "the account has another role by now")
     parameters = context.block.parameters
     former = read_member(overlay, account)
     if former is None:

@@ -177,7 +177,7 @@ def _change(change: str, subject: str) -> "Changes":
 
     if change == "set-parameter":
         return _setting(subject)
-    kinds = {
+    kinds: dict[str, type[AdmitMember | EjectMember | AdmitBroker | SuspendBroker]] = {
         "admit-member": AdmitMember,
         "eject-member": EjectMember,
         "admit-broker": AdmitBroker,
