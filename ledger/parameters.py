@@ -37,8 +37,9 @@ Fee = Annotated[int, Meta(ge=0, le=MAX_INTEGER // 2**20)]
 Ratio = Annotated[int, Meta(ge=1, le=1_000 * PPM)]
 Window = Annotated[int, Meta(ge=1, le=10_000_000)]
 
-_FIXED: Final = ("chain", "max_transaction_bytes")
-"""What the node's transaction codec is made with, once."""
+_FIXED: Final = ("chain", "max_transaction_bytes", "max_sealed_bytes")
+"""Never changed: what the node's transaction codec is made with, once, and the bound under which
+certificates must fit, since a chain that voted it too low could not make another block."""
 
 
 class LedgerParameters(Record, kw_only=True):

@@ -14,6 +14,9 @@ from typing import Any
 from msgspec import to_builtins
 from msgspec.structs import replace
 
+from auction.brokers import Tariff
+from auction.licences import ApplyBroker
+from consensus.actions import Accuse
 from ledger import vrf
 from ledger.accounts import Account, Pot
 from ledger.blocks import (
@@ -59,7 +62,7 @@ FIRST, SECOND = (SigningKey.from_seed(seed) for seed in SEEDS)
 
 Vectors = dict[str, Any]
 
-ACTIONS = (*NATIVE_ACTIONS, *MEMBERSHIP_ACTIONS, *PROPOSAL_ACTIONS)
+ACTIONS = (*NATIVE_ACTIONS, *MEMBERSHIP_ACTIONS, *PROPOSAL_ACTIONS, Accuse, ApplyBroker)
 
 
 def _value(name: str, value: Record) -> Vectors:
@@ -113,6 +116,9 @@ def _stored_values() -> list[Vectors]:
 def _transactions() -> list[Vectors]:
     codec = TransactionCodec(ACTIONS, CHAIN, GENESIS_HASH, 65_536)
     vrf_key = vrf.public_key(SEEDS[1]).hex()
+    tariff = Tariff(
+        lambda_micro=7, sigma_ppm=5, fee_basis="deal", weights="surplus", pricing="core_buyer"
+    )
     changes: dict[str, Changes] = {
         "admit_member": AdmitMember(SECOND.address),
         "eject_member": EjectMember(SECOND.address),
@@ -132,6 +138,8 @@ def _transactions() -> list[Vectors]:
         ("leave", 8, 0, [Leave()]),
         *((f"propose {name}", 9, 0, [Propose(change)]) for name, change in changes.items()),
         ("approve", 10, 0, [Approve(proposal_id(changes["admit_member"]).hex())]),
+        ("evidence", 11, 0, [Accuse("00ff")]),
+        ("apply_broker", 12, 0, [ApplyBroker("South Broker", tariff)]),
         (
             "several actions",
             2**53 - 1,

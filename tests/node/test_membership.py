@@ -177,6 +177,7 @@ def test_m7_parameters_outside_their_bounds_or_fixed_are_not_even_proposed() -> 
     for scope, name, value in (
         ("ledger", "chain", 1),
         ("ledger", "max_transaction_bytes", 600),
+        ("ledger", "max_sealed_bytes", 1_024),
         ("ledger", "no_such_name", 1),
         ("ledger", "stake_min_micro", 0),
         ("ledger", "stake_max_micro", 1),
