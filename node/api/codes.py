@@ -96,6 +96,14 @@ KINDS: Mapping[str, Kind] = {
     "stake_out_of_bounds": Kind(
         422, "The stake would leave its bounds", "See `stake_min_micro` in /v1/params."
     ),
+    "no_application": Kind(422, "The account has not applied", "It must send `apply` first."),
+    "still_jailed": Kind(422, "The time in jail is not over", "See `jailed_until` of the member."),
+    "already_proposed": Kind(409, "The same is proposed already", "Approve it: /v1/proposals."),
+    "already_approved": Kind(409, "Approved by this member already", "See /v1/proposals."),
+    "unknown_proposal": Kind(422, "There is no such open proposal", "See /v1/proposals."),
+    "bad_evidence": Kind(
+        422, "The evidence convicts nobody", "Two conflicting votes, recent, not punished yet."
+    ),
     "round_closed": Kind(422, "The round is closed", "Use an open round or order."),
     "limit_exceeded": Kind(422, "A limit of the chain is passed", "See /v1/params."),
     "rate_limited": Kind(429, "Too many requests", "Wait for `Retry-After` seconds."),

@@ -19,6 +19,7 @@ TOPICS_MAX = 16
 TOPICS = (
     *("block", "order", "round", "trade", "agreement", "satisfaction"),
     *("turn", "reward", "member", "validators", "account", "stake"),
+    *("proposal", "parameter", "broker"),
 )
 """What a stream can be asked for: `block`, and the first word of every kind of event."""
 _EVENT_ID = re.compile(r"(0|[1-9][0-9]{0,15})\.(0|[1-9][0-9]{0,9})\Z")

@@ -23,8 +23,10 @@ from tests.simulator.simulation import Simulation, fault_count
 
 
 def seed_range(text: str) -> range:
-    """`A..B` as the seeds from A up to but not including B."""
+    """`A..B` as the seeds from A up to but not including B.  Raises ArgumentTypeError."""
     first, _, last = text.partition("..")
+    if not (first.isdecimal() and last.isdecimal() and int(first) < int(last)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not A..B with A below B")
     return range(int(first), int(last))
 
 
@@ -159,6 +161,7 @@ def main() -> int:
         seeds = range(arguments.seed, arguments.seed + 1)
     campaign = Campaign(options, arguments.plain, arguments.state)
     try:
+        scenario(0, options, plain=arguments.plain)
         campaign.load()
     except ValueError as problem:
         parser.error(str(problem))
