@@ -1,13 +1,13 @@
 """`twinchain query`: read the chain; the names are those of the HTTP API."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from node.cli.exits import ExitCode, fail
-from node.cli.output import fields, money, note, percent, print_json, short, table
-from node.cli.remote import DEFAULT_NODE, Document, Json, Node, address_of, fetch
+from node.cli.listing import Column, Names, Row, show_list, show_one
+from node.cli.output import money, percent, print_json, short, table
+from node.cli.remote import DEFAULT_NODE, Json, Node, address_of, fetch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,23 +15,7 @@ app = typer.Typer(
     help="Read the chain; names as in the HTTP API, --json prints its answer.",
 )
 
-Row = Mapping[str, object]
-Column = tuple[str, Callable[[Row, "Names"], object]]
 Limit = Annotated[int, typer.Option("--limit", help="Rows to show.", min=1, max=200)]
-
-
-class Names:
-    """Shows an account by its name where the answer tells it, else by a short address."""
-
-    def __init__(self, document: Document) -> None:
-        meta = document.get("meta")
-        names = meta.get("names") if isinstance(meta, dict) else None
-        self._names: dict[str, str] = names if isinstance(names, dict) else {}
-
-    def __call__(self, who: object) -> str:
-        if isinstance(who, dict):
-            return str(who.get("name") or short(who.get("address", "-")))
-        return self._names.get(str(who), "") or short(who)
 
 
 @app.command()
@@ -52,7 +36,7 @@ def blocks(limit: Limit = 20, node: Node = DEFAULT_NODE, as_json: Json = False) 
         ("bytes", lambda row, _: row.get("bytes")),
         ("hash", lambda row, _: short(row.get("hash"), 16)),
     )
-    _list(fetch(node, "/v1/blocks", {"limit": limit}), as_json, columns)
+    show_list(fetch(node, "/v1/blocks", {"limit": limit}), as_json, columns)
 
 
 @app.command()
@@ -68,7 +52,7 @@ def block(
       twinchain query block
       twinchain query block 17 --json
     """
-    _one(fetch(node, f"/v1/blocks/{which}"), as_json)
+    show_one(fetch(node, f"/v1/blocks/{which}"), as_json)
 
 
 @app.command()
@@ -83,7 +67,7 @@ def tx(
     Example:
       twinchain query tx HASH
     """
-    _one(fetch(node, f"/v1/txs/{identifier}"), as_json)
+    show_one(fetch(node, f"/v1/txs/{identifier}"), as_json)
 
 
 @app.command()
@@ -98,7 +82,7 @@ def account(
     Example:
       twinchain query account testnet/accounts/bus-fleet.json
     """
-    _one(fetch(node, f"/v1/accounts/{address_of(who)}"), as_json)
+    show_one(fetch(node, f"/v1/accounts/{address_of(who)}"), as_json)
 
 
 @app.command()
@@ -130,7 +114,7 @@ def orders(
         ("expires", lambda row, _: row.get("expires")),
         ("status", lambda row, _: row.get("status", "open")),
     )
-    _list(fetch(node, "/v1/orders", query), as_json, columns)
+    show_list(fetch(node, "/v1/orders", query), as_json, columns)
 
 
 @app.command()
@@ -150,7 +134,7 @@ def members(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
         ("missed", lambda row, _: row.get("turns_missed")),
         ("address", lambda row, _: row.get("address")),
     )
-    _list(fetch(node, "/v1/members"), as_json, columns)
+    show_list(fetch(node, "/v1/members"), as_json, columns)
 
 
 @app.command()
@@ -168,7 +152,7 @@ def proposals(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
         ("proposer", lambda row, names: names(row.get("proposer"))),
         ("expires", lambda row, _: row.get("expires")),
     )
-    _list(fetch(node, "/v1/proposals"), as_json, columns)
+    show_list(fetch(node, "/v1/proposals"), as_json, columns)
 
 
 def _change(change: object, names: Names) -> str:
@@ -191,7 +175,7 @@ def order(
     Example:
       twinchain query order ORDER
     """
-    _one(fetch(node, f"/v1/orders/{identifier}"), as_json)
+    show_one(fetch(node, f"/v1/orders/{identifier}"), as_json)
 
 
 @app.command("round")
@@ -206,7 +190,7 @@ def round_command(
     Example:
       twinchain query round latest --json
     """
-    _one(fetch(node, f"/v1/rounds/{height}"), as_json)
+    show_one(fetch(node, f"/v1/rounds/{height}"), as_json)
 
 
 @app.command()
@@ -228,7 +212,7 @@ def agreements(limit: Limit = 50, node: Node = DEFAULT_NODE, as_json: Json = Fal
         ("status", lambda row, _: row.get("status", "-")),
         ("rating", lambda row, _: percent(row.get("rating_bp")) if row.get("rated") else "-"),
     )
-    _list(fetch(node, "/v1/agreements", {"limit": limit}), as_json, columns)
+    show_list(fetch(node, "/v1/agreements", {"limit": limit}), as_json, columns)
 
 
 @app.command()
@@ -243,7 +227,7 @@ def agreement(
     Example:
       twinchain query agreement AGREEMENT
     """
-    _one(fetch(node, f"/v1/agreements/{identifier}"), as_json)
+    show_one(fetch(node, f"/v1/agreements/{identifier}"), as_json)
 
 
 @app.command()
@@ -257,7 +241,7 @@ def brokers(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
         ("weights", lambda row, _: _tariff(row).get("weights", "-")),
         ("pricing", lambda row, _: _tariff(row).get("pricing", "-")),
     )
-    _list(fetch(node, "/v1/brokers"), as_json, columns)
+    show_list(fetch(node, "/v1/brokers"), as_json, columns)
 
 
 @app.command()
@@ -274,7 +258,7 @@ def validators(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
         ("status", lambda row, _: row.get("status", "-")),
         ("address", lambda row, _: short(row.get("address"), 16)),
     )
-    _list(fetch(node, "/v1/validators"), as_json, columns)
+    show_list(fetch(node, "/v1/validators"), as_json, columns)
 
 
 @app.command()
@@ -292,7 +276,7 @@ def election(
     document = fetch(node, f"/v1/elections/{height}")
     data = document.get("data")
     if as_json or not isinstance(data, dict):
-        _one(document, as_json)
+        show_one(document, as_json)
         return
     order_rows = data.get("order")
     entries = data.get("entries")
@@ -319,7 +303,7 @@ def mempool(limit: Limit = 50, node: Node = DEFAULT_NODE, as_json: Json = False)
     """Transactions that wait for a block."""
     document = fetch(node, "/v1/mempool", {"limit": limit})
     if as_json or not isinstance(document.get("data"), list):
-        _one(document, as_json)
+        show_one(document, as_json)
         return
     columns: Sequence[Column] = (
         ("hash", lambda row, _: short(row.get("hash"), 16)),
@@ -327,13 +311,13 @@ def mempool(limit: Limit = 50, node: Node = DEFAULT_NODE, as_json: Json = False)
         ("nonce", lambda row, _: row.get("nonce")),
         ("types", lambda row, _: row.get("types", "-")),
     )
-    _list(document, as_json, columns)
+    show_list(document, as_json, columns)
 
 
 @app.command()
 def params(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
     """The chain's parameters in force."""
-    _one(fetch(node, "/v1/params"), as_json)
+    show_one(fetch(node, "/v1/params"), as_json)
 
 
 @app.command()
@@ -357,60 +341,3 @@ def _weight(micro_basis_points: object) -> str:
 
 def _chance(ppm: object) -> str:
     return percent(ppm // 100) if isinstance(ppm, int) else "-"
-
-
-def _list(document: Document, as_json: bool, columns: Sequence[Column]) -> None:
-    """Print one page of a list."""
-    if as_json:
-        print_json(document)
-        return
-    rows = document.get("data")
-    if not isinstance(rows, list):
-        fail(ExitCode.UNREACHABLE, "this is not the API of a TwinChain node: no list in the answer")
-    names = Names(document)
-    kept = [row for row in rows if isinstance(row, dict)]
-    table(
-        "",
-        [title for title, _ in columns],
-        [[cell(row, names) for _, cell in columns] for row in kept],
-    )
-    if document.get("next_cursor"):
-        note("there are more; --limit shows up to 200, --json has the cursor")
-
-
-def _one(document: Document, as_json: bool) -> None:
-    """Print one object; nested parts are indented."""
-    if as_json:
-        print_json(document)
-        return
-    data = document.get("data", document)
-    names = Names(document)
-    if isinstance(data, dict):
-        fields("", {_label(name): _readable(name, value, names) for name, value in data.items()})
-    else:
-        print_json(data)
-
-
-def _label(name: str) -> str:
-    """`fee_micro` is shown in tokens and `rating_bp` in percent, so without their units."""
-    return name.removesuffix("_micro").removesuffix("_bp")
-
-
-def _readable(name: str, value: object, names: Names) -> object:
-    """One value for people: money in tokens, parties by name, long lists by their length."""
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "-"}[value]
-    if name.endswith("_micro"):
-        return money(value)
-    if name.endswith("_bp"):
-        return percent(value)
-    if isinstance(value, dict) and set(value) == {"address", "name"}:
-        return f"{names(value)}  {value['address']}"
-    if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
-        return ", ".join(str(one) for one in value) or "-"
-    if isinstance(value, dict | list):
-        import json
-
-        lines = json.dumps(value, indent=2, ensure_ascii=False).splitlines()
-        return "\n      ".join(lines[:60] + (["..."] if len(lines) > 60 else []))
-    return value
