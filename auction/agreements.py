@@ -52,7 +52,7 @@ class Agreement(Record, kw_only=True):
 
 _AGREEMENTS = Codec(Agreement)
 
-_SERVING = ("active", "jailed")
+_SERVING = ("active", "jailed", "admitted")
 """A jailed member does not vote, but its twin still serves."""
 
 

@@ -46,6 +46,11 @@ _PAIR_BYTES = 240
 """No less than what the parts of a clearing take as canonical bytes: 12, 112 and 217."""
 
 
+def least_bytes(brokers: int) -> int:
+    """Return the room in a block without which its builder could not seal even deferred rounds."""
+    return _HEAD_BYTES + _BOOK_BYTES * brokers + _PAIR_BYTES
+
+
 class SealedPair(Record):
     """One trade and the label of its labelled side, in its two parts."""
 

@@ -34,6 +34,9 @@ EXP_ARGUMENT_MAX = 20 << FRACTION_BITS
 
 LN_ARGUMENT_BITS = 62
 
+LN_ERROR = 8
+"""`ln_down` is below the truth by less than this, Q40."""
+
 STEP_FRACTION_BITS = 60
 """The Poisson step is Q60; it is below 0.37, so below 2^59."""
 

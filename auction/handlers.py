@@ -24,6 +24,7 @@ from auction.orders import (
 )
 from auction.pairing import ladder_rounds, path_of
 from auction.parameters import market_parameters
+from auction.pricing import least_rounds
 from auction.valuation import cost_of_service, value_of_service
 from ledger.accounts import reserve
 from ledger.errors import Reason, Rejected
@@ -61,13 +62,17 @@ def place_bid(context: ActionContext, overlay: Overlay, bid: Bid) -> None:
 def place_ask(context: ActionContext, overlay: Overlay, ask: Ask) -> None:
     """Open an ask and commit its resources.
 
-    Raises Rejected: ROLE_NOT_ALLOWED, NOT_COMPLIANT, RESOURCES_EXCEEDED, PRICE_OUT_OF_BOUNDS for a
-    cost out of bounds even for the smallest service, the refusals of `_open`, INSUFFICIENT_FUNDS.
+    Raises Rejected: ROLE_NOT_ALLOWED, NOT_COMPLIANT, ZERO_AMOUNT for a slot of nothing,
+    RESOURCES_EXCEEDED, PRICE_OUT_OF_BOUNDS for a cost out of bounds even for the smallest service,
+    the refusals of `_open`, INSUFFICIENT_FUNDS.
     """
     member = require_member(overlay, context.sender, "active")
     parameters = context.block.parameters
     if not is_compliant(member, parameters):
         raise Rejected(Reason.NOT_COMPLIANT, "declared resources are below the threshold")
+    if ask.resources == Resources(0, 0, 0):
+        # It would count in nothing that is committed, so it would outlive a server that left.
+        raise Rejected(Reason.ZERO_AMOUNT, "an ask offers something")
     if cost_of_service(ask.cost, _LEAST_THETA_MILLI, 1, 1) is None:
         raise Rejected(Reason.PRICE_OUT_OF_BOUNDS, "no service is small enough for this cost")
     _require_resources(overlay, context.sender, member, ask.resources)
@@ -140,7 +145,11 @@ def _open(
         resource=resource,
         terms=terms,
     )
-    if len(path_of(record).ladder) - 1 > ladder_rounds(tariff, market):
+    rounds = ladder_rounds(tariff, market)
+    if (
+        least_rounds(terms.open_ppm, terms.omega_micro, terms.mu) > rounds
+        or len(path_of(record).ladder) - 1 > rounds
+    ):
         raise Rejected(Reason.STEP_TOO_SMALL, "the price takes too many rounds to its reservation")
     reserve(overlay, context.sender, record.reserved_micro)
     insert(overlay, order_id(context.transaction_id, context.action_index), record)

@@ -11,6 +11,7 @@ from auction.actions import MAX_PRICE, MAX_SERVICE_BLOCKS
 from auction.pricing import LONGEST_LADDER
 from ledger.codec import Codec, Record, encode
 from ledger.errors import Reason, Rejected
+from ledger.parameters import changed
 from ledger.state import Overlay, View
 from ledger.types import BasisPoints, ShareOfMillion
 
@@ -74,6 +75,11 @@ def write_parameters(overlay: Overlay, parameters: MarketParameters) -> None:
     """Put parameters in force, after `check_parameters`."""
     check_parameters(parameters)
     overlay.put(PARAMETERS_KEY, encode(parameters))
+
+
+def set_parameter(overlay: Overlay, name: str, value: int) -> None:
+    """Change one of the market's parameters.  Raises Rejected(VALIDATION_ERROR)."""
+    write_parameters(overlay, changed(market_parameters(overlay), name, value, ()))
 
 
 def check_parameters(parameters: MarketParameters) -> None:

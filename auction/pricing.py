@@ -22,7 +22,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from auction.brokers import Tariff, buyer_fee, seller_fee, total_fee
-from auction.fixed import FRACTION_BITS, ONE, STEP_FRACTION_BITS, poisson_step
+from auction.fixed import (
+    FRACTION_BITS,
+    LN_ERROR,
+    ONE,
+    STEP_FRACTION_BITS,
+    ln_down,
+    poisson_step,
+)
 from ledger.errors import Reason, Rejected
 from ledger.types import PPM
 
@@ -77,6 +84,23 @@ def ask_ladder(open_ppm: int, omega_micro: int, mu: int) -> tuple[int, ...]:
         _require_bounded(ladder)
         growth -= growth * step >> STEP_FRACTION_BITS
     return (*ladder, UNIT)
+
+
+def least_rounds(open_ppm: int, omega_micro: int, mu: int) -> int:
+    """Return a lower bound on the rounds of a bid's or ask's ladder, without climbing it.
+
+    ln(1 + f) <= f and -ln(1 - f) <= f / (1 - f), so no price moves faster, and rounding only slows
+    it down.  Refusing by this bound first keeps a hopeless order from costing thousands of rungs.
+    """
+    step = poisson_step(omega_micro, mu)
+    way = abs(ln_down(open_ppm) - ln_down(PPM)) - LN_ERROR
+    if way <= 0:
+        return 0
+    if not step:
+        return LONGEST_LADDER + 1
+    one = 1 << STEP_FRACTION_BITS
+    slowest = one if open_ppm < PPM else one - step
+    return (way << (STEP_FRACTION_BITS - FRACTION_BITS)) * slowest // (step << STEP_FRACTION_BITS)
 
 
 def _require_bounded(ladder: list[int]) -> None:

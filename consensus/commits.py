@@ -26,6 +26,7 @@ MAX_COMMITS_BYTES: Final = 8 * 2**20  # 255 skips by 256 validators take 4.4 MB
 MAX_LATE_VOTES: Final = 3 * MAX_VALIDATORS  # three heights, each voter once
 MAX_EVIDENCE: Final = 16  # per block; more waits for the next one
 _PARTS: Final = 4
+_FIXED_BYTES: Final = 64  # a certificate without signers, or half a vote, lengths included
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,13 @@ class Commits:
         )
         _require_order(commits)
         return commits
+
+
+def most_bytes(size: int) -> int:
+    """An upper bound on the commits of any valid block while `size` validators vote."""
+    certificate = _FIXED_BYTES + size // 8 + 64 * size
+    late_votes = 3 * size * _FIXED_BYTES * 2
+    return _FIXED_BYTES + size * certificate + late_votes + MAX_EVIDENCE * 4 * _FIXED_BYTES
 
 
 def _require_order(commits: Commits) -> None:

@@ -8,15 +8,16 @@ A member that has too little gives what is free, and the block stands: its means
 exhausted, and eligibility (E2) is what keeps such a member out of later draws.
 
 The fee for a skipped turn is taken from the deposit, then from free money, then from the stake,
-never more than there is.  It goes to the reward pool.  A proven equivocation burns the deposit.
+never more than there is.  It goes to the reward pool.  A proven equivocation burns the deposit and
+a share of the stake.
 """
 
 from msgspec.structs import replace
 
 from ledger.accounts import BURNED, POOL, credit, debit, pot_credit, read_account
-from ledger.members import members, read_member, write_member
+from ledger.members import member_money, members, read_member, write_member
 from ledger.state import Overlay
-from ledger.types import Address
+from ledger.types import PPM, Address
 
 
 def top_up(overlay: Overlay, address: Address, deposit_micro: int, until: int) -> None:
@@ -64,6 +65,27 @@ def burn(overlay: Overlay, address: Address) -> int:
     write_member(overlay, address, replace(member, deposit_micro=0))
     pot_credit(overlay, BURNED, member.deposit_micro)
     return member.deposit_micro
+
+
+def slash(overlay: Overlay, address: Address, share_ppm: int) -> int:
+    """Burn a share of an equivocator's stake and of what is unbonding, each rounded down.
+
+    Returns how much it was.
+    """
+    member = read_member(overlay, address)
+    if member is None:
+        return 0
+    left = []
+    for entry in member.unbonding:
+        kept = entry.amount_micro - entry.amount_micro * share_ppm // PPM
+        if kept:
+            left.append(replace(entry, amount_micro=kept))
+    stake = member.stake_micro - member.stake_micro * share_ppm // PPM
+    slashed = replace(member, stake_micro=stake, unbonding=tuple(left))
+    burned = member_money(member) - member_money(slashed)
+    write_member(overlay, address, slashed)
+    pot_credit(overlay, BURNED, burned)
+    return burned
 
 
 def release_due(overlay: Overlay, height: int) -> None:

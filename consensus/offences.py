@@ -8,13 +8,14 @@ finality core's business; here it is decided whether this chain still acts on it
 - the offender is a member and not ejected yet: an offence, or two, is punished once;
 - offenders of one block ascend by address, so none is named twice and order is canonical.
 
-The offender is ejected, its deposit burned, its tokens cleared; from the next height on it is
+The offender is ejected, its deposit burned and `slash_ppm` of its stake, unbonding stake included,
+its tokens cleared; from the next height on it is
 last in every order (E4), and it loses its seat at the boundary.
 """
 
 from msgspec.structs import replace
 
-from consensus.deposits import burn
+from consensus.deposits import burn, slash
 from consensus.parameters import consensus_parameters
 from consensus.sets import knows_set, validator_set, voting_set
 from consensus.simplex.evidence import Evidence, verify_evidence
@@ -49,12 +50,13 @@ def check_evidence(
 
 
 def punish(overlay: Overlay, height: int, evidence: Evidence) -> None:
-    """Eject the offender: deposit burned, tokens cleared.  The evidence has been checked."""
+    """Eject the offender, burn deposit and slashed stake.  The evidence has been checked."""
     accused = offender(overlay, evidence)
     burned = burn(overlay, accused)
+    slashed = slash(overlay, accused, consensus_parameters(overlay).slash_ppm)
     clear(overlay, accused)
     member = read_member(overlay, accused)
     if member is not None:
-        write_member(overlay, accused, replace(member, status="ejected"))
-    facts = {"height": height, "offence_height": evidence.height, "burned_micro": burned}
+        write_member(overlay, accused, replace(member, status="ejected", jailed_until=0))
+    facts = {"height": height, "offence_height": evidence.height, "burned_micro": burned + slashed}
     overlay.emit(Event("member.ejected", (accused,), {"address": accused, **facts}))

@@ -10,8 +10,9 @@ from msgspec import Meta
 
 from ledger.codec import Codec, Record, encode
 from ledger.errors import Corrupt, Reason, Rejected
+from ledger.parameters import changed
 from ledger.state import Overlay, View
-from ledger.types import Micro
+from ledger.types import BasisPoints, Micro, ShareOfMillion
 
 PARAMETERS_KEY: Final = b"parameters/consensus"
 LATE_VOTE_DEPTH: Final = 4  # finalize votes of h are admitted until block h + 4 (E7)
@@ -35,7 +36,10 @@ class ConsensusParameters(Record):
     `lookback_override` -1 means the formula of E2.  `age_cap_rounds` c: tokens stop at c n tau s.
     `liveness_blocks` 0 means max(16, 4n).  `satisfaction_power` q and `token_power` k are 1 in
     the paper; q = 2 makes long-run shares proportional to satisfaction.
-    The last four belong to the finality core's timers and to the rule on block times.
+    `jail_skips` m: more missed turns between two boundaries send to jail, and so do votes on fewer
+    than `least_attendance_bp` of the blocks of that time (0: never); `jail_blocks` T: how long at
+    least.  `slash_ppm`: the part of stake and unbonding stake an equivocator loses.
+    The four before those belong to the finality core's timers and to the rule on block times.
     """
 
     block_reward_micro: Micro = 1_000_000
@@ -54,6 +58,10 @@ class ConsensusParameters(Record):
     round_trip_ms: _Milliseconds = 400
     execution_budget_ms: _Milliseconds = 250
     timeout_cap: Annotated[int, Meta(ge=1, le=64)] = 8
+    jail_skips: Annotated[int, Meta(ge=0, le=1_000_000)] = 5
+    least_attendance_bp: BasisPoints = 5_000
+    jail_blocks: _Blocks = 600
+    slash_ppm: ShareOfMillion = 100_000
 
     def lookback(self, size: int) -> int:
         """L of rule E2 for a voting set of `size`: max(1, min(10, n // 4)) unless overridden."""
@@ -71,6 +79,15 @@ class ConsensusParameters(Record):
 
 
 _codec: Final = Codec(ConsensusParameters)
+
+# The state keeps weights for the lookback it was started with; nodes read their timers at start.
+_FIXED: Final = (
+    "lookback_override",
+    "drift_bound_ms",
+    "round_trip_ms",
+    "execution_budget_ms",
+    "timeout_cap",
+)
 
 
 def validate(parameters: ConsensusParameters) -> None:
@@ -94,3 +111,8 @@ def write_parameters(overlay: Overlay, parameters: ConsensusParameters) -> None:
     """Store `parameters`; Rejected(VALIDATION_ERROR) if unsafe."""
     validate(parameters)
     overlay.put(PARAMETERS_KEY, encode(parameters))
+
+
+def set_parameter(overlay: Overlay, name: str, value: int) -> None:
+    """Change one of the election's parameters.  Raises Rejected(VALIDATION_ERROR)."""
+    write_parameters(overlay, changed(consensus_parameters(overlay), name, value, _FIXED))

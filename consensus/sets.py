@@ -32,6 +32,7 @@ from consensus.simplex.types import MAX_VALIDATORS, ValidatorSet, max_faulty
 from consensus.tokens import clear, mark_live
 from ledger.errors import Corrupt
 from ledger.members import Member, members
+from ledger.membership import unbond_all
 from ledger.state import Event, Overlay, View
 
 LEAST_VALIDATORS: Final = 4  # the smallest set that bears a faulty member
@@ -117,6 +118,7 @@ def close_boundary(overlay: Overlay, height: int, parameters: ConsensusParameter
     """At the end of block `height`: if the next height is a boundary, seat the next set.
 
     Who loses a seat loses its tokens; who wins one starts with none and counts as live (E8).
+    Who left or was ejected and holds no seat any more begins to unbond its stake.
     """
     first = height + 1
     if first % parameters.boundary_blocks:
@@ -125,6 +127,10 @@ def close_boundary(overlay: Overlay, height: int, parameters: ConsensusParameter
     current = voting_set(overlay, height)
     seats = next_seats(current, read_announced(overlay), people)
     announce(overlay, people)
+    seated = [seat.address for seat in seats]
+    for address, member in people.items():
+        if member.status in ("left", "ejected") and address not in seated:
+            unbond_all(overlay, address, height)
     if seats == current.seats:
         return
     write_set(overlay, VotingSet(first, seats))

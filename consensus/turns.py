@@ -1,7 +1,7 @@
 """The two steps DT-DPoS adds to the execution of a block: `open_block` first, `close_block` last.
 
 Opening, before any transaction (E6, E7):
-    1  count the embedded votes, pay for block h-1
+    1  count the embedded votes, pay for block h-1; note who voted and who missed a turn
     2  top up the deposits of the leaders whose turns this block consumes
     3  charge the skip fee to those voted out, clear their tokens
     4  act on evidence
@@ -9,7 +9,7 @@ Closing, after everything else in the block:
     5  clear the builder's tokens (it had its turn), note that it is alive
     6  accrue tau * s for every live and compliant member of the voting set (E8)
     7  give back deposits whose time is over
-    8  at a boundary, seat the next voting set
+    8  jail whom consensus/discipline.py names; at a boundary, seat the next voting set
     9  write what later elections need: base weights of this state, the turn, the seed; prune
 
 With origin view w <= n the leaders of views 1 .. w-1 are voted out; with w > n only the builder's
@@ -22,6 +22,7 @@ from msgspec.structs import replace
 
 from consensus.commits import Commits
 from consensus.deposits import charge, release_due, top_up
+from consensus.discipline import judge, observe
 from consensus.election import Election, base_weight
 from consensus.history import Tip, Turn, prune, write_tip, write_turn, write_weights
 from consensus.offences import punish
@@ -52,6 +53,7 @@ def open_block(
     parameters = consensus_parameters(overlay)
     settle(overlay, context.height, context.builder, commits, parameters)
     skipped = election.skipped(context.view)
+    observe(overlay, context.height, commits, [entry.address for entry in skipped])
     leader = election.leader(context.view)
     until = context.height + parameters.deposit_blocks
     for entry in (*skipped, leader):
@@ -83,6 +85,7 @@ def close_block(
     _take_turn(overlay, context)
     _accrue_all(overlay, height, parameters, context.parameters)
     release_due(overlay, height)
+    judge(overlay, height, parameters)
     close_boundary(overlay, height, parameters)
     snapshot(overlay, height, parameters, context.parameters)
     consumed = [entry.address for entry in election.skipped(context.view)]

@@ -40,6 +40,12 @@ class Reason(StrEnum):
     ROLE_NOT_ALLOWED = "role_not_allowed"
     ALREADY_REGISTERED = "already_registered"
     STAKE_OUT_OF_BOUNDS = "stake_out_of_bounds"
+    NO_APPLICATION = "no_application"  # nobody admits who has not applied
+    STILL_JAILED = "still_jailed"
+    ALREADY_PROPOSED = "already_proposed"
+    ALREADY_APPROVED = "already_approved"
+    UNKNOWN_PROPOSAL = "unknown_proposal"
+    BAD_EVIDENCE = "bad_evidence"  # it convicts nobody, or nobody who was not convicted before
     LIMIT_EXCEEDED = "limit_exceeded"  # a bound of the chain on count or size
 
     # Blocks

@@ -77,6 +77,15 @@ class Receipt(Record):
     """For people; not under the root, because its wording may change."""
 
 
+def require_first(context: ActionContext) -> None:
+    """Refuse an action that is dear to check anywhere but first in its transaction.
+
+    So a block holds no more of them than it holds signatures.  Raises LIMIT_EXCEEDED.
+    """
+    if context.action_index:
+        raise Rejected(Reason.LIMIT_EXCEEDED, "this action stands first in its transaction")
+
+
 Handler = Callable[[ActionContext, Overlay, Any], None]
 """Carries out one action, or raises Rejected and the whole transaction fails."""
 

@@ -38,7 +38,7 @@ REGISTRY_PREFIX = b"registry/"
 MAX_UNBONDING = 16
 """Withdrawals of stake under way at once per member; bounds the record."""
 
-Status = Literal["active", "jailed", "left", "ejected"]
+Status = Literal["active", "jailed", "left", "ejected", "admitted"]
 Role = Literal["its", "broker", "account"]
 
 
@@ -72,6 +72,8 @@ class Member(Record, kw_only=True):
     satisfaction_bp: BasisPoints
     status: Status = "active"
     jailed_until: Height = 0
+    bond_until: Height = 0
+    """Last height for one admitted to bond the least stake."""
 
 
 class Registration(Record):

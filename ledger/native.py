@@ -3,11 +3,12 @@
 | action   | who                       | effect                                              |
 | -------- | ------------------------- | --------------------------------------------------- |
 | transfer | anyone                    | free money to another account, which may be new     |
-| stake    | member, active or jailed  | free money into the stake, up to the greatest stake |
-| unstake  | anyone who has a stake    | stake into unbonding, free after `unbonding_blocks` |
+| stake    | member, not left, ejected | free money into the stake, up to the greatest stake |
+| unstake  | member, active or jailed  | stake into unbonding, free after `unbonding_blocks` |
 | register | active member, as sponsor | gives an account its name and role, once            |
 
-A member in office keeps at least the least stake; one that left or was ejected may take it all.
+A member in office keeps at least the least stake.  The stake of one that left or was ejected is
+unbonded as a whole when its seat is gone (ledger/membership.py); until then it stays bound.
 Unbonding money stays in the member's record, so a fault found in the meantime can still be fined.
 Brokers are not registered here: they need more than one member's word.
 """
@@ -32,6 +33,7 @@ from ledger.members import (
     write_member,
     write_registration,
 )
+from ledger.membership import activated
 from ledger.state import Event, Overlay
 from ledger.transactions import Action
 from ledger.types import Address, Memo, Micro, Name, PositiveMicro
@@ -79,24 +81,23 @@ def transfer(context: ActionContext, overlay: Overlay, action: Transfer) -> None
 
 def stake(context: ActionContext, overlay: Overlay, action: Stake) -> None:
     """Add to the stake.  Raises ROLE_NOT_ALLOWED, STAKE_OUT_OF_BOUNDS, INSUFFICIENT_FUNDS."""
-    member = require_member(overlay, context.sender, "active", "jailed")
+    member = require_member(overlay, context.sender, "active", "jailed", "admitted")
     staked = member.stake_micro + action.amount_micro
     most = context.block.parameters.stake_max_micro
     if staked > most:
         raise Rejected(Reason.STAKE_OUT_OF_BOUNDS, f"{staked} micro, at most {most}")
     debit(overlay, context.sender, action.amount_micro, "stake")
-    write_member(overlay, context.sender, replace(member, stake_micro=staked))
+    grown = replace(member, stake_micro=staked)
+    grown = activated(overlay, context.sender, grown, context.block.parameters)
+    write_member(overlay, context.sender, grown)
     _emit_stake(overlay, context.sender, staked)
 
 
 def unstake(context: ActionContext, overlay: Overlay, action: Unstake) -> None:
     """Start a withdrawal.  Raises ROLE_NOT_ALLOWED, STAKE_OUT_OF_BOUNDS, LIMIT_EXCEEDED."""
-    member = read_member(overlay, context.sender)
-    if member is None:
-        raise Rejected(Reason.ROLE_NOT_ALLOWED, "only a member has a stake")
+    member = require_member(overlay, context.sender, "active", "jailed")
     left = member.stake_micro - action.amount_micro
-    in_office = member.status in ("active", "jailed")
-    least = context.block.parameters.stake_min_micro if in_office else 0
+    least = context.block.parameters.stake_min_micro
     if left < least:
         raise Rejected(Reason.STAKE_OUT_OF_BOUNDS, f"{left} micro would be left, least {least}")
     if len(member.unbonding) == MAX_UNBONDING:

@@ -5,14 +5,24 @@ last in the names.  `check_parameters` holds what the bounds of single fields ca
 called wherever a value comes from outside: a chain must not be able to vote itself into a halt.
 """
 
-from typing import Annotated
+from collections.abc import Collection
+from typing import Annotated, Any, Final, TypeVar
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from ledger.codec import Codec, Record, encode
 from ledger.errors import Reason, Rejected
 from ledger.state import Overlay, View
-from ledger.types import MAX_INTEGER, PPM, ChainName, Height, Micro, PositiveMicro, ResourceUnits
+from ledger.types import (
+    MAX_INTEGER,
+    PPM,
+    BasisPoints,
+    ChainName,
+    Micro,
+    PositiveMicro,
+    ResourceUnits,
+)
 
 PARAMETERS_KEY = b"parameters/ledger"
 
@@ -23,7 +33,14 @@ BlockBytes = Annotated[int, Meta(ge=1024, le=64 * _MEBIBYTE)]
 BlockTransactions = Annotated[int, Meta(ge=1, le=1_000_000)]
 TransactionBytes = Annotated[int, Meta(ge=512, le=_MEBIBYTE)]
 Fee = Annotated[int, Meta(ge=0, le=MAX_INTEGER // 2**20)]
+Delay = Annotated[int, Meta(ge=0, le=10_000_000)]
+"""Blocks; far enough from 2^53 - 1 that no height plus a delay leaves the alphabet."""
 Ratio = Annotated[int, Meta(ge=1, le=1_000 * PPM)]
+Window = Annotated[int, Meta(ge=1, le=10_000_000)]
+
+_FIXED: Final = ("chain", "max_transaction_bytes", "max_sealed_bytes")
+"""Never changed: what the node's transaction codec is made with, once, and the bound under which
+certificates must fit, since a chain that voted it too low could not make another block."""
 
 
 class LedgerParameters(Record, kw_only=True):
@@ -42,7 +59,7 @@ class LedgerParameters(Record, kw_only=True):
     max_transaction_bytes: TransactionBytes = 65_536
     stake_min_micro: PositiveMicro = 1_000_000
     stake_max_micro: PositiveMicro = 1_000_000_000_000
-    unbonding_blocks: Height = 100
+    unbonding_blocks: Delay = 100
     """Blocks from `unstake` until the money is free."""
     alpha_ppm: Ratio = PPM
     """Communication units needed per unit of computation (Eq 4)."""
@@ -50,6 +67,12 @@ class LedgerParameters(Record, kw_only=True):
     """Modelling units needed per unit of computation (Eq 4)."""
     resource_threshold: ResourceUnits = 100
     """Comprehensive resource below which a member is not compliant, units of computation."""
+    bond_blocks: Window = 1_000
+    """Blocks within which one admitted must bond the least stake."""
+    proposal_blocks: Window = 10_000
+    """Blocks for which an application stands, and a proposal may be approved."""
+    initial_satisfaction_bp: BasisPoints = 5_000
+    """Satisfaction of a new member, before anybody rated it."""
 
 
 class BlockLimits(Record):
@@ -85,6 +108,25 @@ def check_parameters(parameters: LedgerParameters) -> None:
         raise Rejected(Reason.VALIDATION_ERROR, "stake_min_micro is above stake_max_micro")
     if parameters.max_transaction_bytes + 8 > parameters.max_block_bytes:
         raise Rejected(Reason.VALIDATION_ERROR, "a largest transaction does not fit in a block")
+
+
+P = TypeVar("P", bound=Record)
+
+
+def changed(parameters: P, name: str, value: int, fixed: Collection[str]) -> P:
+    """Return parameters with one value replaced, bounds unchecked.
+
+    Raises Rejected(VALIDATION_ERROR) for a name that is unknown or fixed for the chain's life.
+    """
+    if name not in parameters.__struct_fields__ or name in fixed:
+        raise Rejected(Reason.VALIDATION_ERROR, f"{name} is no parameter that can be changed")
+    values: dict[str, Any] = {name: value}
+    return replace(parameters, **values)
+
+
+def set_parameter(overlay: Overlay, name: str, value: int) -> None:
+    """Change one of the ledger's parameters.  Raises Rejected(VALIDATION_ERROR)."""
+    write_parameters(overlay, changed(ledger_parameters(overlay), name, value, _FIXED))
 
 
 def block_limits(parameters: LedgerParameters) -> BlockLimits:

@@ -1,7 +1,7 @@
 """Who builds how many blocks?  A long run of the election, beside the law it should follow.
 
-    python scripts/shares.py --heights 40000
-    python scripts/shares.py --stakes 4,1,1,1 --heights 100000 --lookback 1
+    python3 scripts/shares.py --heights 40000
+    python3 scripts/shares.py --stakes 4,1,1,1 --heights 100000 --lookback 1
 
 The weighted draw with clearing gives a share of blocks proportional to the *square root* of stake
 times satisfaction, not to the product itself: tokens of age a grow linearly, so waiting times are
@@ -13,16 +13,18 @@ members who are always live; only the blocks around it are left out.
 """
 
 import argparse
-import sys
 from collections import deque
 from dataclasses import dataclass
 from hashlib import sha512
 from itertools import pairwise
 from math import sqrt
-from pathlib import Path
 from statistics import fmean, pstdev
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+if __name__ == "__main__" and not __package__:
+    # Run as a file: go on as a module of the project's own environment.
+    from bootstrap import RUN, hand_over
+
+    hand_over("scripts.shares", RUN)
 
 from consensus import draw, tokens
 from consensus.election import drawn_weights
@@ -125,7 +127,10 @@ def main() -> None:
     parser.add_argument("--stakes", default="4,4,4,4,4,1,1,1,1,1", help="whole numbers, by comma")
     parser.add_argument("--lookback", type=int, default=None, help="L; the chain's own by default")
     arguments = parser.parse_args()
-    stakes = [int(part) for part in arguments.stakes.split(",")]
+    try:
+        stakes = [int(part) for part in arguments.stakes.split(",")]
+    except ValueError:
+        parser.error("stakes are whole numbers by comma, such as 4,1,1,1")
     if arguments.heights < 1 or min(stakes) < 1 or (arguments.lookback or 0) < 0:
         parser.error("heights and stakes are at least 1, the lookback at least 0")
     print(table(stakes, arguments.heights, arguments.lookback))

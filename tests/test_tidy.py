@@ -185,7 +185,10 @@ def test_the_map_names_every_source_file() -> None:
     named = set(re.findall(r"`([\w/.\-]+\.py)`", page))
     there = {
         str(path.relative_to(ROOT)) for path in sources(*FLOORS) if path.name != "__init__.py"
-    } - {str(path.relative_to(ROOT)) for path in (ROOT / "node" / "storage" / "migrations").rglob("*.py")}
+    } - {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "node" / "storage" / "migrations").rglob("*.py")
+    }
     assert sorted(there - named) == [], "files without a sentence in docs/architecture.md"
     gone = {name for name in named if name.startswith(FLOORS)} - there
     assert sorted(gone) == [], "sentences about files that are gone"

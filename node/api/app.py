@@ -19,6 +19,7 @@ from node.api import (
     routes_events,
     routes_history,
     routes_market,
+    routes_membership,
     routes_search,
     routes_transactions,
 )
@@ -45,6 +46,7 @@ ROUTERS = (
     routes_history.router,
     routes_search.router,
     routes_consensus.router,
+    routes_membership.router,
     routes_events.router,
     health.router,
 )

@@ -46,6 +46,9 @@ KINDS: Mapping[str, Kind] = {
     "nonce_used": Kind(
         409, "The nonce was used before", "Take `next_nonce` from /v1/accounts/{address}."
     ),
+    "already_final": Kind(
+        409, "The transaction is final already", "Nothing to do: see /v1/txs/{hash}."
+    ),
     "nonce_conflict": Kind(
         409,
         "Another transaction waits with this nonce",
@@ -84,12 +87,22 @@ KINDS: Mapping[str, Kind] = {
     "fee_not_covered": Kind(
         422, "The fee is not covered", "See `fee_per_action_micro` in /v1/params."
     ),
-    "zero_amount": Kind(422, "The amount is zero", "Send at least one micro-token."),
+    "zero_amount": Kind(
+        422, "The amount is zero", "Send at least one micro-token; offer at least one resource."
+    ),
     "self_transfer": Kind(422, "Sender and receiver are one", "Name another receiver."),
     "unacceptable_key": Kind(422, "No account can have this key", "Check the address."),
     "already_registered": Kind(409, "The account has a name already", "See /v1/accounts."),
     "stake_out_of_bounds": Kind(
         422, "The stake would leave its bounds", "See `stake_min_micro` in /v1/params."
+    ),
+    "no_application": Kind(422, "The account has not applied", "It must send `apply` first."),
+    "still_jailed": Kind(422, "The time in jail is not over", "See `jailed_until` of the member."),
+    "already_proposed": Kind(409, "The same is proposed already", "Approve it: /v1/proposals."),
+    "already_approved": Kind(409, "Approved by this member already", "See /v1/proposals."),
+    "unknown_proposal": Kind(422, "There is no such open proposal", "See /v1/proposals."),
+    "bad_evidence": Kind(
+        422, "The evidence convicts nobody", "Two conflicting votes, recent, not punished yet."
     ),
     "round_closed": Kind(422, "The round is closed", "Use an open round or order."),
     "limit_exceeded": Kind(422, "A limit of the chain is passed", "See /v1/params."),

@@ -19,7 +19,7 @@ from starlette.responses import Response
 
 from ledger.members import read_member, read_registration
 from ledger.state import Event, View
-from node.api.backend import Backend, BlockRow
+from node.api.backend import Backend, BlockRow, StoredTransaction
 from node.api.events import StreamHub
 from node.api.limits import RateLimiter, RequestLimits
 from node.api.metrics import Metrics
@@ -158,6 +158,19 @@ class ApiContext:
                 return row
             await asyncio.sleep(pause)
         return await self.read(queries.block, height)
+
+    async def final_transaction(self, identity: bytes) -> StoredTransaction | None:
+        """A final transaction.  Look into the mempool before, not after.
+
+        One leaves the mempool when its block is final in memory, a moment before the database has
+        it: so a miss counts only once the newest block can be read.
+        """
+        queries = self.backend.queries
+        found = await self.read(queries.transaction, identity)
+        if found is None:
+            await self.block_at(self.backend.tip().height)
+            found = await self.read(queries.transaction, identity)
+        return found
 
     def close(self) -> None:
         """End streams and reader threads."""

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from auction.handlers import ACTIONS as MARKET_ACTIONS
+from ledger.native import ACTIONS as NATIVE_ACTIONS
 from node.api.codes import KINDS
 from node.api.schemas import ERRORS, Page, ProblemModel, Reply, SubmittedModel
 
@@ -21,6 +24,7 @@ A node of the Digital-Twin-as-a-Service market.  Money is in micro-tokens, share
 million, satisfaction in basis points, time in heights or milliseconds; there are no fractions.
 Every error is `application/problem+json` with a stable `code`.
 """
+ACTIONS = (*NATIVE_ACTIONS, *MARKET_ACTIONS)
 CODE = {"type": "string", "enum": sorted(KINDS)}
 
 
@@ -35,7 +39,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for name, definition in schema.pop("$defs", {}).items():
             schemas.setdefault(name, definition)
         schemas.setdefault(schema["title"].replace("[", "_").replace("]", "_"), schema)
-    schemas["Envelope"] = _envelope()
+    references, actions = msgspec.json.schema_components(
+        ACTIONS, ref_template="#/components/schemas/{name}"
+    )
+    schemas.update({name: _whole(schema) for name, schema in actions.items()})
+    schemas["Envelope"] = _envelope(list(references))
     schemas["Code"] = CODE
     paths = document["paths"]
     paths["/v1/txs"] = {"post": _submit("submit_transactions", "Submit transactions")}
@@ -46,14 +54,25 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def _envelope() -> dict[str, object]:
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
+    """On the wire every field is present, also one that has a default in the program."""
+    properties = schema.get("properties")
+    return {**schema, "required": sorted(properties)} if properties else schema
+
+
+def _envelope(actions: list[dict[str, Any]]) -> dict[str, object]:
     return {
         "type": "object",
         "description": "A signed envelope in canonical JSON; see docs/api.md.",
         "required": ["actions", "chain", "expires", "from", "nonce", "sig"],
         "additionalProperties": False,
         "properties": {
-            "actions": {"type": "array", "minItems": 1, "maxItems": 64, "items": _action()},
+            "actions": {
+                "type": "array",
+                "minItems": 1,
+                "maxItems": 64,
+                "items": {"oneOf": actions},
+            },
             "chain": {"type": "string"},
             "expires": {"type": "integer", "minimum": 0},
             "from": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
@@ -62,10 +81,6 @@ def _envelope() -> dict[str, object]:
         },
         "example": ENVELOPE_EXAMPLE,
     }
-
-
-def _action() -> dict[str, object]:
-    return {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}}
 
 
 def _submit(operation: str, summary: str) -> dict[str, object]:

@@ -39,10 +39,14 @@ class ProblemDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     hint: str
     errors: tuple[FieldError, ...] = ()
+    hash: str = ""
 
 
 class Problem(Exception):
-    """A refusal on its way to the client; `code` decides status, title and hint."""
+    """A refusal on its way to the client; `code` decides status, title and hint.
+
+    subject: the transaction it is about, where the client needs its hash.
+    """
 
     def __init__(
         self,
@@ -50,12 +54,14 @@ class Problem(Exception):
         detail: str,
         *,
         errors: Sequence[FieldError] = (),
+        subject: bytes = b"",
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(code, detail)
         self.code = str(code)
         self.detail = _shown(detail)
         self.errors = tuple(errors)
+        self.subject = subject
         self.headers = dict(headers or {})
 
     @property
@@ -73,6 +79,7 @@ class Problem(Exception):
             detail=self.detail,
             hint=kind.hint,
             errors=self.errors,
+            hash=self.subject.hex(),
         )
 
     def response(self) -> Response:

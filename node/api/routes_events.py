@@ -16,6 +16,12 @@ from node.api.problems import Problem, invalid
 from node.api.schemas import ERRORS
 
 TOPICS_MAX = 16
+TOPICS = (
+    *("block", "order", "round", "trade", "agreement", "satisfaction"),
+    *("turn", "reward", "member", "validators", "account", "stake"),
+    *("proposal", "parameter", "broker"),
+)
+"""What a stream can be asked for: `block`, and the first word of every kind of event."""
 _EVENT_ID = re.compile(r"(0|[1-9][0-9]{0,15})\.(0|[1-9][0-9]{0,9})\Z")
 _TOPICS = r"^[a-z]{1,32}(,[a-z]{1,32})*$"
 STREAM_HEADERS = {
@@ -59,6 +65,8 @@ async def stream_events(
     wanted = Wanted(frozenset(names), account or "")
     if len(names) > TOPICS_MAX:
         raise invalid("query.topics", f"at most {TOPICS_MAX}")
+    if unknown := [name for name in names if name not in TOPICS]:
+        raise invalid("query.topics", f"{unknown[0]} is none of {', '.join(TOPICS)}")
     position = parse_event_id(last_event_id or after)
     address = client_of(request.scope)
     if context.hub.closed:

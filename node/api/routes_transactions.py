@@ -40,6 +40,8 @@ COMMA_EVERY = 20
 """Bytes per comma, at least, in an array of envelopes: bounds the items before they are cut."""
 COMMAS_FREE = 10_000
 WHITE = b" \t\r\n"
+REFUSED_STATUSES = {"rejected", "final"}
+"""A replay of a final transaction is refused, and says where the first one is."""
 
 _ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -126,16 +128,19 @@ def _counted(result: SubmitResult | None, code: str) -> str:
 def _problem(result: SubmitResult | None) -> Problem:
     if result is None:
         return Problem("not_canonical", f"Nested deeper than {DEPTH_MAX}.")
+    if result.status == "final":
+        place = f"/v1/txs/{result.tx_id.hex()}"
+        detail = "This very transaction is in a final block; nothing more happens."
+        return Problem("already_final", detail, subject=result.tx_id, headers={"Location": place})
     return Problem(result.code, result.detail or "The transaction is refused.")
 
 
 def _accepted(result: SubmitResult) -> dict[str, object]:
-    status = "final" if result.status == "final" else "pending"
-    return {"hash": result.tx_id.hex(), "status": status}
+    return {"hash": result.tx_id.hex(), "status": "pending"}
 
 
 def _single(context: ApiContext, result: SubmitResult | None) -> Response:
-    if result is None or result.status == "rejected":
+    if result is None or result.status in REFUSED_STATUSES:
         raise _problem(result)
     headers = {"Location": f"/v1/txs/{result.tx_id.hex()}", "Cache-Control": "no-store"}
     status = 202 if result.status == "pending" else 200
@@ -146,13 +151,14 @@ def _batch(context: ApiContext, results: Sequence[SubmitResult | None]) -> Respo
     rows: list[dict[str, object]] = []
     problems: list[Problem] = []
     for result in results:
-        if result is not None and result.status != "rejected":
+        if result is not None and result.status not in REFUSED_STATUSES:
             rows.append(_accepted(result))
             continue
         problem = _problem(result)
         problems.append(problem)
         identity = result.tx_id.hex() if result is not None else ""
-        rows.append({"hash": identity, "status": "rejected", "error": problem.document()})
+        status = "rejected" if result is None else result.status
+        rows.append({"hash": identity, "status": status, "error": problem.document()})
     if len(problems) == len(results):
         return _all_refused(context, rows, problems)
     body = body_of(rows, context.tip_meta())
@@ -197,7 +203,8 @@ async def get_transaction(
     if wait == "final":
         await _wait(context, identity, int(timeout.rstrip("s")))
     backend = context.backend
-    place = await context.read(backend.queries.transaction, identity)
+    transaction = backend.mempool.get(identity)
+    place = None if transaction else await context.final_transaction(identity)
     state = backend.state()
     if place is not None:
         row = await context.read(backend.queries.block, place.height)
@@ -207,7 +214,6 @@ async def get_transaction(
             meta["names"] = names_in(state, document["envelope"])
             return immutable(request, body_of(document, meta))
     meta = context.tip_meta()
-    transaction = backend.mempool.get(identity)
     if transaction is not None:
         document = transaction_document(state, transaction)
         meta["names"] = names_in(state, document["envelope"])

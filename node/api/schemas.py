@@ -76,6 +76,7 @@ class ProblemModel(Model):
     detail: str
     hint: str
     errors: list[FieldErrorModel] = []
+    hash: str = Field("", description="The transaction it is about, for `already_final`.")
 
 
 class Party(Model):
@@ -216,7 +217,7 @@ class BlockModel(Open):
 
 
 class SubmittedModel(Open):
-    """What became of one submitted transaction at the door."""
+    """What became of one submitted transaction at the door; `error` unless it is pending."""
 
     hash: str
     status: Literal["pending", "final", "rejected"]

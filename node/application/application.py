@@ -15,7 +15,7 @@ from auction.views import round_document
 from consensus.checks import Claim, select_evidence
 from consensus.documents import election_document
 from consensus.election import Election
-from consensus.parameters import LATE_VOTE_DEPTH
+from consensus.parameters import LATE_VOTE_DEPTH, consensus_parameters
 from consensus.simplex.application import BlockFacts, BuildRequest
 from consensus.simplex.types import Certificate, HeightStart, ValidatorSet, Vote
 from ledger import vrf
@@ -25,7 +25,7 @@ from ledger.parameters import LedgerParameters
 from ledger.state import State
 from ledger.transactions import Transaction, TransactionCodec
 from ledger.types import Digest
-from node.application.building import Builder, Material, build_block
+from node.application.building import Builder, Material, build_block, in_time
 from node.application.chain import Chain
 from node.application.checking import DOUBT, Trust, check_decoded, sort_transactions
 from node.application.genesis import LoadedGenesis
@@ -38,6 +38,8 @@ CommitSink = Callable[[CommittedBlock], None]
 """Takes a decided block for the database; returns at once, keeps the order of the calls."""
 
 MAX_EVIDENCE_HELD = 64
+# Transactions may take this many execution budgets of a builder: a view leaves time for both.
+BUILD_BUDGETS = 2
 NO_ROUND = b'{"books":[]}'
 
 
@@ -126,9 +128,12 @@ class Application:
     def unknown_transactions(self, data: bytes) -> list[Transaction]:
         """The transactions of a block whose signature is not known to be good yet.
 
-        A host verifies them off the loop before it hands the block in.  Raises Rejected.
+        A host verifies them off the loop before it hands the block in.  Raises Rejected.  None of a
+        block that is of no use now: neither of the next height nor of the one after it.
         """
         block = self._decode(data)
+        if not 0 < block.header.height - self.head.height <= 2:
+            return []
         return sort_transactions(self.chain, block.transactions, self.mempool.find)[1]
 
     # ------------------------------------------------------------ the finality core's side
@@ -145,9 +150,9 @@ class Application:
         leader = head.election.leader(request.view)
         if leader.address != builder.address or leader.vrf_key != self._vrf_key:
             return None
-        material = Material(
-            self.mempool.candidates(), tuple(self._late_votes.values()), tuple(self._evidence)
-        )
+        budget_ms = BUILD_BUDGETS * consensus_parameters(head.state).execution_budget_ms
+        candidates = in_time(self.mempool.candidates(), budget_ms)
+        material = Material(candidates, tuple(self._late_votes.values()), tuple(self._evidence))
         verify = self._trust.verify_vote
         proposal = build_block(self.chain, head, builder, request, material, verify)
         self._proposals.keep(proposal)

@@ -1,7 +1,8 @@
 """Makes a block: the counterpart of `checking.py` beside it, whose every rule it must meet."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from time import thread_time
 
 from consensus.beacon import alpha, next_seed
 from consensus.checks import Claim, assemble, select_evidence
@@ -41,6 +42,19 @@ class Material:
     candidates: Iterable[Transaction]
     late_votes: Iterable[Vote]
     evidence: Iterable[bytes]
+
+
+def in_time(candidates: Iterable[Transaction], budget_ms: int) -> Iterator[Transaction]:
+    """The candidates until executing them has taken `budget_ms` of this thread's time.
+
+    Everybody must execute the block once more, inside the same view, so a leader that goes on for
+    as long as there are transactions loses its turn, and so does the next one.
+    """
+    until_s = thread_time() + budget_ms / 1000
+    for transaction in candidates:
+        yield transaction
+        if thread_time() > until_s:
+            return
 
 
 def build_block(

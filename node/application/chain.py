@@ -7,30 +7,82 @@ brings the steps that open and close a block.  The order of the steps is a rule 
     transactions                               ledger and auction actions
     the round over the orders open before      auction (sealer)
     close: expiries and agreements             auction
-           withdrawals whose time has come     ledger
+           withdrawals, bonds and proposals
+           whose time has come                 ledger
            the builder's turn, accrual, seats  consensus, last: it snapshots for later elections
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from auction.clearing import deferred_height, seal
 from auction.closing import close as close_market
 from auction.handlers import ACTIONS as MARKET_ACTIONS
 from auction.handlers import HANDLERS as MARKET_HANDLERS
+from auction.licences import ACTIONS as LICENCE_ACTIONS
+from auction.licences import EXECUTORS as LICENCE_EXECUTORS
+from auction.licences import HANDLERS as LICENCE_HANDLERS
+from auction.orders import committed_resources
+from auction.parameters import set_parameter as set_market_parameter
+from consensus.actions import ACTIONS as CONSENSUS_ACTIONS
+from consensus.actions import HANDLERS as CONSENSUS_HANDLERS
 from consensus.commits import Commits
 from consensus.election import Election
+from consensus.parameters import set_parameter as set_consensus_parameter
 from consensus.turns import close_block, open_block
+from ledger import membership
 from ledger.execution import BlockContext, Rules
 from ledger.native import ACTIONS as NATIVE_ACTIONS
 from ledger.native import HANDLERS as NATIVE_HANDLERS
 from ledger.native import unlock_unbonding
+from ledger.parameters import set_parameter as set_ledger_parameter
+from ledger.proposals import ACTIONS as PROPOSAL_ACTIONS
+from ledger.proposals import (
+    AdmitMember,
+    Change,
+    EjectMember,
+    Executor,
+    SetParameter,
+    expire_proposals,
+    governance,
+    parameter_executor,
+)
 from ledger.state import Overlay
 from ledger.transactions import TransactionCodec
 from ledger.types import Digest
 from node.application.genesis import LoadedGenesis
 
-ACTIONS = (*NATIVE_ACTIONS, *MARKET_ACTIONS)
-HANDLERS = {**NATIVE_HANDLERS, **MARKET_HANDLERS}
+ACTIONS = (
+    *NATIVE_ACTIONS,
+    *membership.ACTIONS,
+    *PROPOSAL_ACTIONS,
+    *CONSENSUS_ACTIONS,
+    *MARKET_ACTIONS,
+    *LICENCE_ACTIONS,
+)
+
+EXECUTORS: Mapping[type[Change], Executor] = {
+    AdmitMember: membership.admit,
+    EjectMember: membership.eject,
+    **LICENCE_EXECUTORS,
+    SetParameter: parameter_executor(
+        {
+            "ledger": set_ledger_parameter,
+            "consensus": set_consensus_parameter,
+            "market": set_market_parameter,
+        }
+    ),
+}
+"""What the members can decide, each carried out by the floor it belongs to."""
+
+HANDLERS = {
+    **NATIVE_HANDLERS,
+    **membership.handlers(committed_resources),
+    **governance(EXECUTORS),
+    **CONSENSUS_HANDLERS,
+    **MARKET_HANDLERS,
+    **LICENCE_HANDLERS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,5 +130,11 @@ def rules_of(election: Election, commits: Commits) -> Rules:
         handlers=HANDLERS,
         opening=(open_turn,),
         sealer=seal,
-        closing=(close_market, unlock_unbonding, close_turn),
+        closing=(
+            close_market,
+            unlock_unbonding,
+            membership.expire_bonds,
+            expire_proposals,
+            close_turn,
+        ),
     )

@@ -8,8 +8,10 @@ file cannot be edited once a chain runs; a database remembers the hash it was ma
 from dataclasses import dataclass
 from pathlib import Path
 
+from auction.clearing import least_bytes
 from auction.genesis import MarketGenesis
 from auction.genesis import seed_state as seed_market
+from consensus.commits import most_bytes
 from consensus.genesis import ConsensusGenesis
 from consensus.genesis import seed_state as seed_consensus
 from ledger.accounts import total_money
@@ -77,7 +79,18 @@ def from_bytes(data: bytes) -> LoadedGenesis:
             f'the chain is named "{genesis.chain}" at the top and'
             f' "{genesis.ledger.parameters.chain}" in the ledger parameters'
         )
+    _require_room(genesis)
     return LoadedGenesis(genesis, data, genesis_hash(data))
+
+
+def _require_room(genesis: Genesis) -> None:
+    """A block must hold what its builder cannot leave out, or no block could follow."""
+    needed = max(most_bytes(len(genesis.ledger.members)), least_bytes(len(genesis.market.brokers)))
+    room = genesis.ledger.parameters.max_sealed_bytes
+    if room < needed:
+        raise GenesisError(
+            f"max_sealed_bytes is {room}, these members and brokers may need {needed}"
+        )
 
 
 def load(path: Path) -> LoadedGenesis:

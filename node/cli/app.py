@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli import database, demo, keys, query, start, status, testnet, transactions
+from node.cli import database, demo, keys, membership, query, start, status, testnet
 
 app = typer.Typer(
     name="twinchain",
@@ -17,7 +17,7 @@ app = typer.Typer(
 )
 app.add_typer(keys.app, name="keys")
 app.add_typer(testnet.app, name="testnet")
-app.add_typer(transactions.app, name="tx")
+app.add_typer(membership.app, name="tx")
 app.add_typer(query.app, name="query")
 app.add_typer(database.app, name="db")
 app.command("start")(start.start)

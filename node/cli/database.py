@@ -62,6 +62,10 @@ def backup(
     from node.storage.errors import StorageError
 
     database, _ = _places(config)
+    if out.exists():
+        fail(ExitCode.USAGE, f"{out} exists already and is never overwritten")
+    if not out.parent.is_dir():
+        fail(ExitCode.USAGE, f"there is no directory {out.parent} for the copy")
     try:
         copy_database(database, out)
     except StorageError as problem:

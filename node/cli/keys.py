@@ -73,6 +73,8 @@ def list_keys(directory: Directory = Path("keys"), as_json: Json = False) -> Non
     """
     from node.keyfiles import KeyFileError, read_public
 
+    if not directory.is_dir():
+        fail(ExitCode.USAGE, f"{directory}: no such directory", "give --dir DIR")
     found = []
     for path in sorted(directory.glob("*.json")):
         try:
@@ -183,7 +185,7 @@ def change(
         if new_password_file is not None:
             fresh = read_password_file(new_password_file)
         else:
-            fresh = new_password(None, str(key_file))
+            fresh = new_password(None, str(key_file), "--new-password-file")
         change_password(key_file, old, fresh)
     except KeyFileError as problem:
         _refuse(problem)

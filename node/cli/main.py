@@ -13,7 +13,7 @@ def main() -> None:
     from node.cli.app import app
 
     try:
-        app()
+        app(prog_name="twinchain")
     except BrokenPipeError:
         # The reader went away (`twinchain query blocks | head`): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -20,13 +20,13 @@ def password_for(key_file: Path, password_file: Path | None) -> bytes:
     return found if found is not None else _ask(f"Password for {key_file}: ")
 
 
-def new_password(password_file: Path | None, what: str) -> bytes:
+def new_password(password_file: Path | None, what: str, option: str = "--password-file") -> bytes:
     """Return the password for a new lock; a prompt asks twice."""
     found = _from_files(password_file)
     if found is not None:
         return found
-    first = _ask(f"New password for {what}: ")
-    if first != _ask("Again: "):
+    first = _ask(f"New password for {what}: ", option)
+    if first != _ask("Again: ", option):
         fail(ExitCode.USAGE, "the two passwords differ")
     return first
 
@@ -56,12 +56,12 @@ def _beside(key_file: Path) -> bytes | None:
         fail(ExitCode.USAGE, str(problem))
 
 
-def _ask(prompt: str) -> bytes:
+def _ask(prompt: str, option: str = "--password-file") -> bytes:
     if not sys.stdin.isatty():
         fail(
             ExitCode.USAGE,
             "no password, and no terminal to ask for one",
-            f"give --password-file FILE or set {VARIABLE}",
+            f"give {option} FILE" + (f" or set {VARIABLE}" if option == "--password-file" else ""),
         )
     answer = getpass.getpass(prompt)
     if not answer:

@@ -1,13 +1,13 @@
 """`twinchain query`: read the chain; the names are those of the HTTP API."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from node.cli.exits import ExitCode, fail
-from node.cli.output import fields, money, note, percent, print_json, short, table
-from node.cli.remote import DEFAULT_NODE, Document, Json, Node, address_of, fetch
+from node.cli.listing import Column, Names, Row, show_list, show_one
+from node.cli.output import money, percent, print_json, short, table
+from node.cli.remote import DEFAULT_NODE, Json, Node, address_of, fetch
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -15,23 +15,7 @@ app = typer.Typer(
     help="Read the chain; names as in the HTTP API, --json prints its answer.",
 )
 
-Row = Mapping[str, object]
-Column = tuple[str, Callable[[Row, "Names"], object]]
 Limit = Annotated[int, typer.Option("--limit", help="Rows to show.", min=1, max=200)]
-
-
-class Names:
-    """Shows an account by its name where the answer tells it, else by a short address."""
-
-    def __init__(self, document: Document) -> None:
-        meta = document.get("meta")
-        names = meta.get("names") if isinstance(meta, dict) else None
-        self._names: dict[str, str] = names if isinstance(names, dict) else {}
-
-    def __call__(self, who: object) -> str:
-        if isinstance(who, dict):
-            return str(who.get("name") or short(who.get("address", "-")))
-        return self._names.get(str(who), "") or short(who)
 
 
 @app.command()
@@ -52,7 +36,7 @@ def blocks(limit: Limit = 20, node: Node = DEFAULT_NODE, as_json: Json = False) 
         ("bytes", lambda row, _: row.get("bytes")),
         ("hash", lambda row, _: short(row.get("hash"), 16)),
     )
-    _list(fetch(node, "/v1/blocks", {"limit": limit}), as_json, columns)
+    show_list(fetch(node, "/v1/blocks", {"limit": limit}), as_json, columns)
 
 
 @app.command()
@@ -68,7 +52,7 @@ def block(
       twinchain query block
       twinchain query block 17 --json
     """
-    _one(fetch(node, f"/v1/blocks/{which}"), as_json)
+    show_one(fetch(node, f"/v1/blocks/{which}"), as_json)
 
 
 @app.command()
@@ -83,7 +67,7 @@ def tx(
     Example:
       twinchain query tx HASH
     """
-    _one(fetch(node, f"/v1/txs/{identifier}"), as_json)
+    show_one(fetch(node, f"/v1/txs/{identifier}"), as_json)
 
 
 @app.command()
@@ -98,7 +82,7 @@ def account(
     Example:
       twinchain query account testnet/accounts/bus-fleet.json
     """
-    _one(fetch(node, f"/v1/accounts/{address_of(who)}"), as_json)
+    show_one(fetch(node, f"/v1/accounts/{address_of(who)}"), as_json)
 
 
 @app.command()
@@ -130,7 +114,53 @@ def orders(
         ("expires", lambda row, _: row.get("expires")),
         ("status", lambda row, _: row.get("status", "open")),
     )
-    _list(fetch(node, "/v1/orders", query), as_json, columns)
+    show_list(fetch(node, "/v1/orders", query), as_json, columns)
+
+
+@app.command()
+def members(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
+    """Members: status, seat, stake, votes since the last boundary.
+
+    \b
+    Example:
+      twinchain query members
+    """
+    columns: Sequence[Column] = (
+        ("name", lambda row, _: row.get("name")),
+        ("status", lambda row, _: row.get("status")),
+        ("seat", lambda row, _: "yes" if row.get("seated") else "-"),
+        ("stake", lambda row, _: money(row.get("stake_micro"))),
+        ("votes", lambda row, _: f"{row.get('votes_seen')}/{row.get('votes_due')}"),
+        ("missed", lambda row, _: row.get("turns_missed")),
+        ("address", lambda row, _: row.get("address")),
+    )
+    show_list(fetch(node, "/v1/members"), as_json, columns)
+
+
+@app.command()
+def proposals(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
+    """What the members are deciding, with approvals.
+
+    \b
+    Example:
+      twinchain query proposals
+    """
+    columns: Sequence[Column] = (
+        ("proposal", lambda row, _: row.get("proposal")),
+        ("change", lambda row, names: _change(row.get("change"), names)),
+        ("approvals", lambda row, _: f"{row.get('counted')} of {row.get('needed')}"),
+        ("proposer", lambda row, names: names(row.get("proposer"))),
+        ("expires", lambda row, _: row.get("expires")),
+    )
+    show_list(fetch(node, "/v1/proposals"), as_json, columns)
+
+
+def _change(change: object, names: Names) -> str:
+    if not isinstance(change, dict):
+        return "-"
+    if "account" in change:
+        return f"{change.get('kind')} {names(change['account'])}"
+    return f"{change.get('scope')}.{change.get('name')} = {change.get('value')}"
 
 
 @app.command()
@@ -139,8 +169,13 @@ def order(
     node: Node = DEFAULT_NODE,
     as_json: Json = False,
 ) -> None:
-    """One order with its price path and why it is not matched."""
-    _one(fetch(node, f"/v1/orders/{identifier}"), as_json)
+    """One order with its price path and why it is not matched.
+
+    \b
+    Example:
+      twinchain query order ORDER
+    """
+    show_one(fetch(node, f"/v1/orders/{identifier}"), as_json)
 
 
 @app.command("round")
@@ -155,24 +190,29 @@ def round_command(
     Example:
       twinchain query round latest --json
     """
-    _one(fetch(node, f"/v1/rounds/{height}"), as_json)
+    show_one(fetch(node, f"/v1/rounds/{height}"), as_json)
 
 
 @app.command()
 def agreements(limit: Limit = 50, node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
-    """Service agreements that run or can still be rated."""
+    """Service agreements that run or can still be rated; `held` is what the seller will get.
+
+    \b
+    Example:
+      twinchain query agreements --limit 5
+    """
     columns: Sequence[Column] = (
         ("agreement", lambda row, _: row.get("id")),
         ("buyer", lambda row, names: names(row.get("buyer"))),
         ("seller", lambda row, names: names(row.get("seller"))),
         ("broker", lambda row, names: names(row.get("broker"))),
-        ("price", lambda row, _: money(row.get("held_micro"))),
+        ("held", lambda row, _: money(row.get("held_micro"))),
         ("start", lambda row, _: row.get("start")),
         ("end", lambda row, _: row.get("end")),
         ("status", lambda row, _: row.get("status", "-")),
         ("rating", lambda row, _: percent(row.get("rating_bp")) if row.get("rated") else "-"),
     )
-    _list(fetch(node, "/v1/agreements", {"limit": limit}), as_json, columns)
+    show_list(fetch(node, "/v1/agreements", {"limit": limit}), as_json, columns)
 
 
 @app.command()
@@ -181,8 +221,13 @@ def agreement(
     node: Node = DEFAULT_NODE,
     as_json: Json = False,
 ) -> None:
-    """One agreement: parties, terms, payment, rating."""
-    _one(fetch(node, f"/v1/agreements/{identifier}"), as_json)
+    """One agreement: parties, terms, payment, rating.
+
+    \b
+    Example:
+      twinchain query agreement AGREEMENT
+    """
+    show_one(fetch(node, f"/v1/agreements/{identifier}"), as_json)
 
 
 @app.command()
@@ -196,7 +241,7 @@ def brokers(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
         ("weights", lambda row, _: _tariff(row).get("weights", "-")),
         ("pricing", lambda row, _: _tariff(row).get("pricing", "-")),
     )
-    _list(fetch(node, "/v1/brokers"), as_json, columns)
+    show_list(fetch(node, "/v1/brokers"), as_json, columns)
 
 
 @app.command()
@@ -213,7 +258,7 @@ def validators(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
         ("status", lambda row, _: row.get("status", "-")),
         ("address", lambda row, _: short(row.get("address"), 16)),
     )
-    _list(fetch(node, "/v1/validators"), as_json, columns)
+    show_list(fetch(node, "/v1/validators"), as_json, columns)
 
 
 @app.command()
@@ -231,7 +276,7 @@ def election(
     document = fetch(node, f"/v1/elections/{height}")
     data = document.get("data")
     if as_json or not isinstance(data, dict):
-        _one(document, as_json)
+        show_one(document, as_json)
         return
     order_rows = data.get("order")
     entries = data.get("entries")
@@ -245,12 +290,12 @@ def election(
             place.get("role", place.get("position")),
             place.get("name"),
             _chance(chances.get(place.get("address"), {}).get("chance_ppm")),
-            chances.get(place.get("address"), {}).get("tokens", "-"),
+            _weight(chances.get(place.get("address"), {}).get("weight")),
         )
         for place in (order_rows if isinstance(order_rows, list) else [])
         if isinstance(place, dict)
     ]
-    table(f"height {data.get('height')}", ("role", "name", "chance", "tokens"), rows)
+    table(f"height {data.get('height')}", ("role", "name", "chance", "weight"), rows)
 
 
 @app.command()
@@ -258,7 +303,7 @@ def mempool(limit: Limit = 50, node: Node = DEFAULT_NODE, as_json: Json = False)
     """Transactions that wait for a block."""
     document = fetch(node, "/v1/mempool", {"limit": limit})
     if as_json or not isinstance(document.get("data"), list):
-        _one(document, as_json)
+        show_one(document, as_json)
         return
     columns: Sequence[Column] = (
         ("hash", lambda row, _: short(row.get("hash"), 16)),
@@ -266,13 +311,13 @@ def mempool(limit: Limit = 50, node: Node = DEFAULT_NODE, as_json: Json = False)
         ("nonce", lambda row, _: row.get("nonce")),
         ("types", lambda row, _: row.get("types", "-")),
     )
-    _list(document, as_json, columns)
+    show_list(document, as_json, columns)
 
 
 @app.command()
 def params(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
     """The chain's parameters in force."""
-    _one(fetch(node, "/v1/params"), as_json)
+    show_one(fetch(node, "/v1/params"), as_json)
 
 
 @app.command()
@@ -286,62 +331,13 @@ def _tariff(row: Row) -> Row:
     return tariff if isinstance(tariff, dict) else row
 
 
+def _weight(micro_basis_points: object) -> str:
+    """Tokens that counted in a draw, in token-blocks with one place, as the explorer shows them."""
+    if not isinstance(micro_basis_points, str | int) or not str(micro_basis_points).isdecimal():
+        return "-"
+    whole, rest = divmod(int(micro_basis_points), 10_000 * 1_000_000)
+    return f"{whole:,}.{rest // 1_000_000_000}"
+
+
 def _chance(ppm: object) -> str:
     return percent(ppm // 100) if isinstance(ppm, int) else "-"
-
-
-def _list(document: Document, as_json: bool, columns: Sequence[Column]) -> None:
-    """Print one page of a list."""
-    if as_json:
-        print_json(document)
-        return
-    rows = document.get("data")
-    if not isinstance(rows, list):
-        fail(ExitCode.UNREACHABLE, "this is not the API of a TwinChain node: no list in the answer")
-    names = Names(document)
-    kept = [row for row in rows if isinstance(row, dict)]
-    table(
-        "",
-        [title for title, _ in columns],
-        [[cell(row, names) for _, cell in columns] for row in kept],
-    )
-    if document.get("next_cursor"):
-        note("there are more; --limit shows up to 200, --json has the cursor")
-
-
-def _one(document: Document, as_json: bool) -> None:
-    """Print one object; nested parts are indented."""
-    if as_json:
-        print_json(document)
-        return
-    data = document.get("data", document)
-    names = Names(document)
-    if isinstance(data, dict):
-        fields("", {_label(name): _readable(name, value, names) for name, value in data.items()})
-    else:
-        print_json(data)
-
-
-def _label(name: str) -> str:
-    """`fee_micro` is shown in tokens and `rating_bp` in percent, so without their units."""
-    return name.removesuffix("_micro").removesuffix("_bp")
-
-
-def _readable(name: str, value: object, names: Names) -> object:
-    """One value for people: money in tokens, parties by name, long lists by their length."""
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "-"}[value]
-    if name.endswith("_micro"):
-        return money(value)
-    if name.endswith("_bp"):
-        return percent(value)
-    if isinstance(value, dict) and set(value) == {"address", "name"}:
-        return f"{names(value)}  {value['address']}"
-    if isinstance(value, list) and all(isinstance(one, str | int) for one in value):
-        return ", ".join(str(one) for one in value) or "-"
-    if isinstance(value, dict | list):
-        import json
-
-        lines = json.dumps(value, indent=2, ensure_ascii=False).splitlines()
-        return "\n      ".join(lines[:60] + (["..."] if len(lines) > 60 else []))
-    return value

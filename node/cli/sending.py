@@ -138,10 +138,19 @@ def _await_final(how: Sending, identifier: str) -> None:
 
 
 def _finished(how: Sending, identifier: str, data: Document) -> None:
-    code, height = data.get("code"), data.get("height")
+    code, height, ids = data.get("code"), data.get("height"), data.get("order_ids")
+    orders = [one for one in ids if one] if isinstance(ids, list) else []
     if how.as_json:
-        print_json({"hash": identifier, "status": "final", "height": height, "code": code})
+        final = {"hash": identifier, "status": "final", "height": height, "code": code}
+        print_json({**final, "order_ids": orders} if orders else final)
     if code != "ok":
-        fail(ExitCode.REJECTED, f"final in block {height}, but it failed: {code}")
+        # The same words as in the API's problems; the table imports nothing heavy.
+        from node.api.codes import KINDS, REFUSED
+
+        kind = KINDS.get(str(code), REFUSED)
+        reason = f"{code} ({kind.title.lower()})"
+        fail(ExitCode.REJECTED, f"final in block {height}, but it failed: {reason}", kind.hint)
     if not how.as_json:
         note(f"final in block {height}")
+        for order in orders:
+            print(f"order {order}")

@@ -118,7 +118,11 @@ def _supervise(
     from node.testnet.layout import TestnetError
 
     try:
-        supervisor.start()
+        try:
+            supervisor.start()
+        except TestnetError as problem:
+            note(f"twinchain: {problem}")
+            return ExitCode.BAD_CONFIG
         if not as_json:
             print(f"starting {len(description.nodes)} validators ...", flush=True)
         supervisor.wait_ready(lambda url: height_of(url, 2.0), timeout)

@@ -154,6 +154,7 @@ def cancel(
     """
     from auction.actions import Cancel
 
+    order = _identifier(order, "--order", "twinchain query orders")
     send(Sending(key, node, password_file, wait, timeout, as_json), [Cancel(order=order)])
 
 
@@ -178,6 +179,7 @@ def rate(
     """
     from auction.actions import Rate
 
+    agreement = _identifier(agreement, "--agreement", "twinchain query agreements")
     action = Rate(agreement=agreement, rating_bp=rating_bp)
     send(Sending(key, node, password_file, wait, timeout, as_json), [action])
 
@@ -276,6 +278,12 @@ def register(
         case _:
             fail(ExitCode.USAGE, f"--role is its or account, not {role!r}")
     send(Sending(key, node, password_file, wait, timeout, as_json), [action])
+
+
+def _identifier(text: str, option: str, listing: str) -> str:
+    if len(text) != 64 or any(digit not in "0123456789abcdef" for digit in text):
+        fail(ExitCode.USAGE, f"{option}: {text!r} is not an id of 64 hex digits", f"see {listing}")
+    return text
 
 
 def _book(node: str, broker: str) -> tuple[str, int]:

@@ -1,6 +1,7 @@
 """The client side of the HTTP API: typed errors, safe retries, waiting for finality.
 
-`Client` is asynchronous; `sync.SyncClient` beside it wraps it, `wallet.Wallet` builds and signs.  A submission may be repeated without harm, as the node knows a transaction by its bytes; so
+`Client` is asynchronous; `sync.SyncClient` beside it wraps it, `wallet.Wallet` builds and signs.
+A submission may be repeated without harm, as the node knows a transaction by its bytes; so
 everything here is retried when the connection fails or the node has no room, and nothing else is.
 Answers are never compressed and never longer than `ANSWER_BYTES_MAX`.
 """
@@ -50,6 +51,7 @@ class ApiError(ClientError):
         self.detail = str(problem.get("detail", ""))
         self.hint = str(problem.get("hint", ""))
         self.errors = tuple(problem.get("errors", ()))
+        self.hash = str(problem.get("hash", ""))
         super().__init__(f"{self.code}: {self.detail}")
 
 
@@ -179,8 +181,16 @@ class Client:
 
     # ------------------------------------------------------------ writing
     async def submit(self, raw: bytes) -> Submitted:
-        """Submit one signed transaction.  Raises ApiError when it is refused."""
-        answer = await self._request("POST", "/v1/txs", content=raw)
+        """Submit one signed transaction.  Raises ApiError when it is refused.
+
+        One that is final already is no failure: its status says so, and a retry is harmless.
+        """
+        try:
+            answer = await self._request("POST", "/v1/txs", content=raw)
+        except ApiError as error:
+            if error.code != "already_final":
+                raise
+            return Submitted(error.hash, "final")
         return _submitted(answer["data"])
 
     async def submit_all(self, raws: Sequence[bytes]) -> list[Submitted]:
@@ -343,7 +353,7 @@ def _full(status: int) -> bool:
 
 
 def _submitted(item: Mapping[str, Any]) -> Submitted:
-    error = item.get("error")
+    error = item.get("error") if item["status"] == "rejected" else None
     return Submitted(str(item["hash"]), str(item["status"]), ApiError(error) if error else None)
 
 

@@ -11,7 +11,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass
 
 from consensus.simplex.events import Tick
-from node.driver.host import DriverInput
+from node.driver.host import BlockArrived, DriverInput
 
 PER_PEER_MAX = 2048
 """Votes and certificates of some dozens of views of the largest set, well under a megabyte."""
@@ -48,6 +48,11 @@ class Inbox:
     def put(self, peer: bytes, item: DriverInput) -> None:
         """Queue an input of this peer; beyond its bound the peer's oldest is dropped."""
         self._put(peer, _Entry(item))
+
+    def blocks_of(self, peer: bytes) -> int:
+        """How many blocks of this peer wait; each may take megabytes."""
+        waiting = self._queues.get(peer, ())
+        return sum(isinstance(entry.item, BlockArrived) for entry in waiting)
 
     async def put_and_wait(self, peer: bytes, item: DriverInput) -> None:
         """Queue an input and return when the driver is through with it, or it was dropped."""

@@ -9,6 +9,7 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
@@ -124,6 +125,8 @@ class BlockExchange:
                     keepalive_expiry=20,
                 ),
                 timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT_S),
+                # What a peer sets is not kept: it would grow, and go out with every request.
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 trust_env=False,
                 follow_redirects=False,
                 verify=_tls() if peer.url.startswith("https") else False,

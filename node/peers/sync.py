@@ -39,7 +39,7 @@ class Syncer:
         network: Network,
         exchange: BlockExchange,
         tip_height: Callable[[], int],
-        check_signatures: Callable[[bytes], Awaitable[None]],
+        check_signatures: Callable[[bytes], Awaitable[object]],
         feed: Callable[[FinalBlockArrived], Awaitable[None]],
         log: Callable[..., None],
     ) -> None:

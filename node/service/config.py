@@ -32,6 +32,8 @@ from pydantic_settings import (
 )
 
 ENVIRONMENT_PREFIX = "TWINCHAIN_"
+CLIENT_VARIABLES = frozenset({"TWINCHAIN_NODE"})
+"""Read by commands that ask a node; none of them is a setting, though `node` is a section."""
 EXIT_CONFIG = 78
 """`EX_CONFIG` of sysexits.h: tells a supervisor that a restart will not help."""
 
@@ -208,7 +210,11 @@ class _Environment(EnvSettingsSource):
     """The environment source over a mapping that is given, not looked up."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._given = {key.lower(): value for key, value in environment.items()}
+        self._given = {
+            key.lower(): value
+            for key, value in environment.items()
+            if key.upper() not in CLIENT_VARIABLES
+        }
         super().__init__(Settings)
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
@@ -286,10 +292,13 @@ def _refuse_unknown_sections(environment: Mapping[str, str]) -> None:
     """A misspelt section would otherwise be ignored in silence."""
     for variable in environment:
         upper = variable.upper()
-        if upper.startswith(ENVIRONMENT_PREFIX) and "__" in upper:
-            section = upper[len(ENVIRONMENT_PREFIX) :].partition("__")[0].lower()
-            if section not in Settings.model_fields:
-                raise ConfigError(f"{section} (env {variable}): unknown section")
+        if not upper.startswith(ENVIRONMENT_PREFIX) or upper in CLIENT_VARIABLES:
+            continue
+        section, setting, _ = upper[len(ENVIRONMENT_PREFIX) :].lower().partition("__")
+        if setting and section not in Settings.model_fields:
+            raise ConfigError(f"{section} (env {variable}): unknown section")
+        if not setting and section in Settings.model_fields:
+            raise ConfigError(f"env {variable}: names a section; a setting is {variable}__KEY")
 
 
 def _anchor(settings: Settings, origins: Mapping[str, str], file: Path | None) -> Settings:

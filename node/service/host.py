@@ -18,7 +18,7 @@ from consensus.simplex.evidence import Evidence
 from consensus.simplex.journal import JournalRecord
 from consensus.simplex.types import Certificate, PeerKey, Vote
 from consensus.simplex.wire import decode_message, encode_message
-from ledger.errors import Rejected
+from ledger.errors import Reason, Rejected
 from ledger.types import Digest
 from node.driver.host import BlockArrived, DriverInput, MessageArrived
 from node.driver.inbox import Inbox
@@ -38,7 +38,12 @@ from node.service.clock import Clock
 
 ANNOUNCE_GRACE_S = 0.15
 """Between hearing of a block and fetching it: its builder's own push is usually on the way."""
-FETCHES_MAX = 16
+BLOCKS_QUEUED_PER_PEER = 8
+"""Blocks that wait for a busy driver; what is needed and dropped is fetched again."""
+FETCHES_PER_PEER = 4
+FETCHES_PER_BLOCK = 3
+"""A peer that lets us wait for its answers uses up its own share and not that of the others, and
+holds up no block: the next source may be asked beside it."""
 BAD_MESSAGE_POINTS = 20
 
 
@@ -58,11 +63,12 @@ class HostHooks:
     """What the service wants to know or do.
 
     persist: make records durable.  check_signatures: see to it that the transactions of this block
-    have verdicts, so that the check finds them; raises Rejected for bytes that are no block.
+    have verdicts, so that the check finds them, and say whether all hold; raises Rejected for bytes
+    that are no block.
     """
 
     persist: Callable[[Sequence[JournalRecord]], Awaitable[None]]
-    check_signatures: Callable[[bytes], Awaitable[None]]
+    check_signatures: Callable[[bytes], Awaitable[bool]]
     behind: Callable[[PeerKey, int], None]
     decided: Callable[[int], None]
     evidence: Callable[[Evidence], None]
@@ -88,7 +94,7 @@ class NodeHost:
         self._network: Network | None = None
         self._driver: DriverView | None = None
         self._intake: Intake | None = None
-        self._fetching: set[Digest] = set()
+        self._fetching: set[tuple[Digest, PeerKey]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self.inbox = Inbox()
 
@@ -148,8 +154,8 @@ class NodeHost:
         peer: PeerKey,
     ) -> None:
         known = self.network.peer(peer)
-        if known is not None and self._may_fetch(digest):
-            self._fetching.add(digest)
+        if known is not None and self._may_fetch(known, digest, FETCHES_PER_BLOCK):
+            self._fetching.add((digest, peer))
             self._start(self._fetch(known, digest))
 
     def block_accepted(
@@ -209,13 +215,19 @@ class NodeHost:
         if peer is not None:
             peer.penalise(min(count, BAD_MESSAGE_POINTS))
 
-    async def on_block(self, peer: Peer, data: bytes) -> bool:
-        """A block pushed or fetched: check its signatures off the loop, then hand it over."""
+    async def on_block(self, peer: Peer, data: bytes, *, pushed: bool = True) -> bool:
+        """A block pushed or fetched: check its signatures off the loop, then hand it over.
+
+        Its builder, who pushes it, must have checked them; a holder who was asked for it, not.
+        """
         try:
-            await self._hooks.check_signatures(data)
+            if not await self._hooks.check_signatures(data) and pushed:
+                raise Rejected(Reason.INVALID_SIGNATURE, "of a transaction")
         except Rejected as error:
             peer.penalise(BAD_MESSAGE_POINTS)
             self._log("bad block", peer=peer.info.name, why=str(error))
+            return False
+        if self.inbox.blocks_of(peer.key) >= BLOCKS_QUEUED_PER_PEER:
             return False
         self.inbox.put(peer.key, BlockArrived(peer.key, data))
         return True
@@ -240,8 +252,10 @@ class NodeHost:
         peer.note_block(digest)
         if height > self.driver.height:
             self._hooks.behind(peer.key, height)
-        elif height == self.driver.height and self._lacks(digest) and self._may_fetch(digest):
-            self._fetching.add(digest)
+        elif height == self.driver.height and self._lacks(digest):
+            if not self._may_fetch(peer, digest, 1):
+                return
+            self._fetching.add((digest, peer.key))
             self._start(self._fetch_later(peer, height, digest))
 
     # ------------------------------------------------------------------ work beside the driver
@@ -254,8 +268,13 @@ class NodeHost:
     def _lacks(self, digest: Digest) -> bool:
         return self.driver.block(digest) is None
 
-    def _may_fetch(self, digest: Digest) -> bool:
-        return digest not in self._fetching and len(self._fetching) < FETCHES_MAX
+    def _may_fetch(self, peer: Peer, digest: Digest, at_once: int) -> bool:
+        """Whether one more fetch may start; `at_once` bounds those of one block, from all peers."""
+        if (digest, peer.key) in self._fetching:
+            return False
+        of_block = sum(held == digest for held, _ in self._fetching)
+        of_peer = sum(key == peer.key for _, key in self._fetching)
+        return of_block < at_once and of_peer < FETCHES_PER_PEER
 
     async def _push(self, peer: Peer, digest: Digest, data: bytes) -> None:
         try:
@@ -268,7 +287,7 @@ class NodeHost:
         if self.driver.height == height and self._lacks(digest):
             await self._fetch(peer, digest)
         else:
-            self._fetching.discard(digest)
+            self._fetching.discard((digest, peer.key))
 
     async def _fetch(self, peer: Peer, digest: Digest) -> None:
         try:
@@ -278,9 +297,9 @@ class NodeHost:
                 peer.demote(BAD_MESSAGE_POINTS)
             self._log("fetch failed", peer=peer.info.name, block=digest.hex(), why=str(error))
         else:
-            await self.on_block(peer, data)
+            await self.on_block(peer, data, pushed=False)
         finally:
-            self._fetching.discard(digest)
+            self._fetching.discard((digest, peer.key))
 
     def _start(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)

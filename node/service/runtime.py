@@ -255,8 +255,8 @@ class Runtime:
     async def _persist(self, records: Sequence[JournalRecord]) -> None:
         await self.writer.persist(records)
 
-    async def _check_signatures(self, data: bytes) -> None:
-        await self.verifier.verify(self.application.unknown_transactions(data))
+    async def _check_signatures(self, data: bytes) -> bool:
+        return all(await self.verifier.verify(self.application.unknown_transactions(data)))
 
     async def _feed_final(self, item: FinalBlockArrived) -> None:
         await self.host.inbox.put_and_wait(item.peer, item)

@@ -145,7 +145,7 @@ async def _run_parts(runtime: Runtime, stop: asyncio.Event, parent_pid: int | No
         chain=runtime.application.chain.name,
         height=runtime.application.tip.height,
         address=runtime.keys.signing.address,
-        listen=[str(each.socket.getsockname()) for each in servers],
+        listen=["{}:{}".format(*each.socket.getsockname()[:2]) for each in servers],
     )
     try:
         async with asyncio.TaskGroup() as group:

@@ -5,6 +5,7 @@ that was cut short is simply finished by the next one, which keeps the keys it f
 that is there already is checked against what is wanted now and never overwritten.
 """
 
+import re
 import secrets
 import time
 from collections.abc import Sequence
@@ -42,6 +43,7 @@ DEFAULT_VALIDATORS = 4
 DEFAULT_BASE_PORT = 8080
 DEFAULT_BLOCK_TIME_MS = 500
 DEFAULT_CHAIN = "twinchain-test"
+CHAIN_NAME = re.compile(r"[a-z][a-z0-9-]*\Z")
 CONTAINER_PORT = 8080
 
 
@@ -88,6 +90,10 @@ def _create(layout: Layout, wanted: Wanted) -> Description:
         raise TestnetError(f"--validators is 1 to {plan.MAX_VALIDATORS}, not {count}")
     if not 1 <= base_port <= 65_535 - count:
         raise TestnetError(f"--base-port {base_port} leaves no room for {count} ports")
+    if wanted.chain and not CHAIN_NAME.match(wanted.chain):
+        raise TestnetError(
+            f"--chain {wanted.chain!r}: a name starts with a letter and goes on with a-z, 0-9, '-'"
+        )
     _refuse_leftovers(layout, count)
     addresses = [_addresses(index, base_port, wanted.compose) for index in range(count)]
     _make_keys(layout, count)
@@ -153,10 +159,14 @@ def _refuse_leftovers(layout: Layout, count: int) -> None:
             )
 
 
+def _ms(value: int | None) -> str | None:
+    return None if value is None else f"{value}ms"
+
+
 def _require_same(layout: Layout, found: Description, wanted: Wanted) -> None:
     pairs: Sequence[tuple[str, object, object]] = (
         ("--validators", wanted.validators, len(found.nodes)),
-        ("--block-time", wanted.block_time_ms, found.block_time_ms),
+        ("--block-time", _ms(wanted.block_time_ms), _ms(found.block_time_ms)),
         ("--chain", wanted.chain, found.chain),
     )
     for option, asked, there in pairs:

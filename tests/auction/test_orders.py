@@ -91,6 +91,7 @@ SERVER, BUYER, BROKER, OTHER = 0, 8, 20, 26
             ask(cost=CostModel(10**9, 10**9, 10**9, 0, 10**12, 10**12, 10**12)),
             "price_out_of_bounds",
         ),
+        (SERVER, ask(resources=Resources(0, 0, 0)), "zero_amount"),
         (SERVER, ask(resources=Resources(10_001, 1, 1)), "resources_exceeded"),
         (SERVER, ask(resources=Resources(1, 10_001, 1)), "resources_exceeded"),
         (SERVER, ask(resources=Resources(1, 1, 10_001)), "resources_exceeded"),

@@ -7,7 +7,16 @@ import pytest
 
 from auction.brokers import Tariff, buyer_fee, seller_fee, total_fee
 from auction.fixed import ONE, poisson_step
-from auction.pricing import UNIT, Path, Quote, ask_ladder, bid_ladder, quote_pair
+from auction.pricing import (
+    LONGEST_LADDER,
+    UNIT,
+    Path,
+    Quote,
+    ask_ladder,
+    bid_ladder,
+    least_rounds,
+    quote_pair,
+)
 from ledger.errors import Reason, Rejected
 
 
@@ -116,3 +125,24 @@ def test_a_fee_above_the_surplus_makes_no_pair() -> None:
     flat = Path(1, 9, (UNIT,))
     assert quote_pair(tariff, 100, 10, flat, flat) is None
     assert quote_pair(tariff, 101, 10, flat, flat) == Quote(91, 2, 56, 56, 1)
+
+
+def test_the_lower_bound_on_a_ladder_never_passes_it_and_comes_close() -> None:
+    chance = random.Random(16)
+    closeness = []
+    for _ in range(400):
+        step = (chance.randint(1_000, 20_000) * 10 ** chance.randint(0, 3), chance.randint(1, 3))
+        for ladder, opening in (
+            (bid_ladder, chance.choice((1, 999_999, 1_000_000, chance.randint(1, 1_000_000)))),
+            (ask_ladder, chance.choice((1_000_000, 1_000_001, chance.randint(10**6, 10**9)))),
+        ):
+            bound = least_rounds(opening, *step)
+            try:
+                rungs = len(ladder(opening, *step)) - 1
+            except Rejected:
+                continue
+            assert bound <= rungs, (opening, step)
+            if rungs > 100:
+                closeness.append(bound / rungs)
+    assert min(closeness) > 0.8
+    assert least_rounds(1, 1, 20) > LONGEST_LADDER, "a step that rounds to nothing"

@@ -41,14 +41,15 @@ def test_an_equivocator_is_ejected_its_deposit_burned_its_tokens_cleared(chain: 
     signer = chain.advance(1, chain.commits()).leader(1).index
     evidence = double(chain, signer)
     accused = accept(chain, evidence)
-    deposit = chain.member(accused).deposit_micro
+    deposit, stake = chain.member(accused).deposit_micro, chain.member(accused).stake_micro
     assert deposit == chain.parameters.deposit_micro
     burned = pot_balance(chain.state, BURNED)
     chain.advance(1, chain.commits(evidence=(encode_evidence(evidence),)))
     assert chain.member(accused).status == "ejected"
     assert chain.member(accused).deposit_micro == 0
     assert chain.tokens(accused) == 0
-    assert pot_balance(chain.state, BURNED) == burned + deposit
+    assert pot_balance(chain.state, BURNED) == burned + deposit + stake // 10
+    assert chain.member(accused).stake_micro == stake - stake // 10
     assert total_money(chain.state) == chain.money
     assert chain.election().leader(7).address == accused
     assert "member.ejected" in [event.kind for event in chain.events]
@@ -104,4 +105,4 @@ def test_a_member_without_deposit_can_still_be_ejected() -> None:
     evidence = double(chain, 0, height=2)
     chain.advance(1, chain.commits(evidence=(encode_evidence(evidence),)))
     assert chain.member(chain.election().entries[0].address).status == "ejected"
-    assert pot_balance(chain.state, BURNED) == 0
+    assert pot_balance(chain.state, BURNED) == 400_000

@@ -52,7 +52,7 @@ def test_rule_e8_a_member_passed_over_stops_at_three_rounds() -> None:
 
 
 def test_rule_e8_the_silent_accrue_nothing_until_a_vote_of_theirs_is_on_chain() -> None:
-    chain = Chain(4)
+    chain = Chain(4, ConsensusParameters(jail_skips=100))
     silent = chain.election().entries[2]
     window = chain.parameters.liveness_window(4)
     assert window == 16

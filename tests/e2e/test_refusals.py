@@ -144,7 +144,8 @@ def test_no_mutation_of_a_good_transaction_passes(attack: Attack) -> None:
 def test_a_final_transaction_sent_again_moves_nothing(attack: Attack) -> None:
     for index in range(attack.net.size):
         again = attack.post(attack.paid, index)
-        assert (again.status_code, again.json()["data"]["status"]) == (200, "final")
+        require_problem(again, "already_final")
+        assert again.status_code == 409
     attack.require_no_effect()
 
 

@@ -14,6 +14,9 @@ from typing import Any
 from msgspec import to_builtins
 from msgspec.structs import replace
 
+from auction.brokers import Tariff
+from auction.licences import ApplyBroker
+from consensus.actions import Accuse
 from ledger import vrf
 from ledger.accounts import Account, Pot
 from ledger.blocks import (
@@ -29,9 +32,25 @@ from ledger.crypto import SigningKey, digest
 from ledger.execution import Receipt, receipts_root
 from ledger.genesis import GenesisAccount, GenesisMember, LedgerGenesis
 from ledger.members import Member, Registration, Resources, Unbonding
+from ledger.membership import ACTIONS as MEMBERSHIP_ACTIONS
+from ledger.membership import Application, Apply, Leave, Unjail, Update
 from ledger.merkle import list_proof, list_root
-from ledger.native import ACTIONS, Register, Stake, Transfer, Unstake
+from ledger.native import ACTIONS as NATIVE_ACTIONS
+from ledger.native import Register, Stake, Transfer, Unstake
 from ledger.parameters import LedgerParameters
+from ledger.proposals import ACTIONS as PROPOSAL_ACTIONS
+from ledger.proposals import (
+    AdmitBroker,
+    AdmitMember,
+    Approve,
+    Changes,
+    EjectMember,
+    Proposal,
+    Propose,
+    SetParameter,
+    SuspendBroker,
+    proposal_id,
+)
 from ledger.state import State
 from ledger.transactions import Action, TransactionCodec, build_transaction
 
@@ -42,6 +61,8 @@ SEEDS = (b"\x01" * 32, b"\x02" * 32)
 FIRST, SECOND = (SigningKey.from_seed(seed) for seed in SEEDS)
 
 Vectors = dict[str, Any]
+
+ACTIONS = (*NATIVE_ACTIONS, *MEMBERSHIP_ACTIONS, *PROPOSAL_ACTIONS, Accuse, ApplyBroker)
 
 
 def _value(name: str, value: Record) -> Vectors:
@@ -78,6 +99,14 @@ def _stored_values() -> list[Vectors]:
         _value("largest account", Account(free=2**53 - 1, reserved=0, nonce=2**53 - 1)),
         _value("pot", Pot(7_000_000)),
         _value("member", member),
+        _value(
+            "application",
+            Application(member.name, member.vrf_key, member.endpoint, member.resources, 900),
+        ),
+        _value(
+            "proposal",
+            Proposal(SetParameter("ledger", "bond_blocks", 7), FIRST.address, 9, (FIRST.address,)),
+        ),
         _value("registration", Registration("Busse & Züge", "its", FIRST.address, 12)),
         _value("parameters", parameters),
         _value("genesis", LedgerGenesis(parameters, (account,), (founder,), 1_000_000)),
@@ -86,12 +115,31 @@ def _stored_values() -> list[Vectors]:
 
 def _transactions() -> list[Vectors]:
     codec = TransactionCodec(ACTIONS, CHAIN, GENESIS_HASH, 65_536)
+    vrf_key = vrf.public_key(SEEDS[1]).hex()
+    tariff = Tariff(
+        lambda_micro=7, sigma_ppm=5, fee_basis="deal", weights="surplus", pricing="core_buyer"
+    )
+    changes: dict[str, Changes] = {
+        "admit_member": AdmitMember(SECOND.address),
+        "eject_member": EjectMember(SECOND.address),
+        "admit_broker": AdmitBroker(SECOND.address),
+        "suspend_broker": SuspendBroker(SECOND.address),
+        "set_parameter": SetParameter("consensus", "block_reward_micro", 900_000),
+    }
     plans: list[tuple[str, int, int, list[Action]]] = [
         ("transfer", 0, 0, [Transfer(SECOND.address, 1_500_000)]),
         ("transfer with memo", 1, 0, [Transfer(SECOND.address, 1, 'Grüße, "quoted" \\ back')]),
         ("stake", 2, 100, [Stake(1_000_000)]),
         ("unstake", 3, 2**53 - 1, [Unstake(1)]),
         ("register", 4, 0, [Register(SECOND.address, "Bus fleet", "its")]),
+        ("apply", 5, 0, [Apply("Server Two", vrf_key, "", Resources(3, 2, 1))]),
+        ("update", 6, 0, [Update(vrf_key, "http://two.example", Resources(6, 4, 2))]),
+        ("unjail", 7, 0, [Unjail()]),
+        ("leave", 8, 0, [Leave()]),
+        *((f"propose {name}", 9, 0, [Propose(change)]) for name, change in changes.items()),
+        ("approve", 10, 0, [Approve(proposal_id(changes["admit_member"]).hex())]),
+        ("evidence", 11, 0, [Accuse("00ff")]),
+        ("apply_broker", 12, 0, [ApplyBroker("South Broker", tariff)]),
         (
             "several actions",
             2**53 - 1,

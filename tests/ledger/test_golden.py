@@ -10,11 +10,10 @@ import rfc8785
 from ledger.blocks import decode_block
 from ledger.codec import Codec, unpack
 from ledger.crypto import verify
-from ledger.native import ACTIONS
 from ledger.parameters import LedgerParameters, block_limits
 from ledger.state import StateProof, verify_state_proof
 from ledger.transactions import TransactionCodec, check_signature
-from tests.ledger.golden import CHAIN, FOLDER, GENESIS_HASH, documents, render
+from tests.ledger.golden import ACTIONS, CHAIN, FOLDER, GENESIS_HASH, documents, render
 
 LIMITS = block_limits(LedgerParameters(chain=CHAIN))
 

@@ -103,6 +103,7 @@ def test_parameters_are_read_back_as_written_and_missing_ones_are_no_crash() -> 
         ("stake_min_micro", 2**50),
         ("stake_max_micro", 2**53),
         ("unbonding_blocks", -1),
+        ("unbonding_blocks", 2**53 - 1),
         ("alpha_ppm", 0),
         ("beta_ppm", 0),
         ("beta_ppm", 10**10),

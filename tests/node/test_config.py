@@ -94,3 +94,11 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_variables_that_name_no_section_are_left_to_others() -> None:
     assert load_settings(None, {}, {"TWINCHAIN_PORT": "9"}).settings.api.port == 8080
+
+
+def test_the_variable_of_the_commands_that_ask_a_node_is_no_setting(tmp_path: Path) -> None:
+    file = write(tmp_path, '[node]\nname = "a"\n')
+    loaded = load_settings(file, environment={"TWINCHAIN_NODE": "http://127.0.0.1:8080"})
+    assert loaded.settings.node.name == "a"
+    with pytest.raises(ConfigError, match="TWINCHAIN_API: names a section"):
+        load_settings(file, environment={"TWINCHAIN_API": "8080"})

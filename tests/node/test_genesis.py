@@ -99,6 +99,17 @@ def test_more_money_than_can_be_counted_is_refused() -> None:
         genesis_state(from_genesis(changed(ledger=replace(ledger, accounts=rich))))
 
 
+def test_room_too_small_for_the_votes_or_rounds_of_a_block_is_refused() -> None:
+    ledger, market = LOADED.genesis.ledger, LOADED.genesis.market
+    tight = replace(ledger, parameters=replace(ledger.parameters, max_sealed_bytes=1_024))
+    with pytest.raises(GenesisError, match="max_sealed_bytes"):
+        from_genesis(changed(ledger=tight))
+    snug = replace(ledger, parameters=replace(ledger.parameters, max_sealed_bytes=16_384))
+    from_genesis(changed(ledger=snug))
+    with pytest.raises(GenesisError, match="max_sealed_bytes"):
+        from_genesis(changed(ledger=snug, market=replace(market, brokers=market.brokers * 200)))
+
+
 def test_a_genesis_edited_after_the_start_is_refused_with_both_hashes(tmp_path: Path) -> None:
     Store.open(tmp_path, LOADED.hash).close()
     ledger = LOADED.genesis.ledger

@@ -23,7 +23,12 @@ from node.peers.frames import (
 from node.peers.outbox import Outbox
 from node.peers.peer import SCORE_MAX, Peer, PeerInfo, Role
 from node.service.clock import Clock
-from node.service.host import HostHooks, NodeHost
+from node.service.host import (
+    BLOCKS_QUEUED_PER_PEER,
+    FETCHES_PER_PEER,
+    HostHooks,
+    NodeHost,
+)
 
 OWN, ONE, TWO = b"o" * 32, b"1" * 32, b"2" * 32
 DIGEST = b"d" * 32
@@ -64,9 +69,10 @@ class World:
     async def persist(self, records: Sequence[JournalRecord]) -> None:
         return None
 
-    async def check_signatures(self, data: bytes) -> None:
+    async def check_signatures(self, data: bytes) -> bool:
         if data == b"bad":
-            raise Rejected(Reason.INVALID_SIGNATURE, "")
+            raise Rejected(Reason.NOT_CANONICAL, "")
+        return data != b"unsigned"
 
     def evidence(self, evidence: Evidence) -> None:
         return None
@@ -207,10 +213,50 @@ async def test_a_failed_fetch_can_be_repeated_with_another_peer(world: World) ->
     assert await world.host.next_input() == BlockArrived(ONE, b"the block")
 
 
-async def test_a_block_with_a_bad_signature_does_not_reach_the_driver(world: World) -> None:
-    assert not await world.host.on_block(world.all[ONE], b"bad")
+async def test_a_peer_that_never_answers_holds_up_no_fetch_from_another(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.service.host.ANNOUNCE_GRACE_S", 0)
+    answer = world.fetch
+
+    async def fetch(info: PeerInfo, digest: bytes) -> bytes:
+        if info.key == TWO:
+            await asyncio.Event().wait()
+        return await answer(info, digest)
+
+    monkeypatch.setattr(world, "fetch", fetch)
+    for number in range(100):
+        world.host.on_frame(world.all[TWO], AnnounceFrame(5, number.to_bytes(32, "big")))
+    world.host.on_frame(world.all[TWO], AnnounceFrame(5, DIGEST))
+    await asyncio.sleep(0)
+    assert len(world.host._fetching) == FETCHES_PER_PEER
+    world.host.request_block(5, bytes(32), ONE)
+    world.host.request_block(5, DIGEST, ONE)
+    arrived = [await world.host.next_input() for _ in range(2)]
+    assert arrived == [BlockArrived(ONE, b"the block")] * 2
+    await world.host.close()
+
+
+@pytest.mark.parametrize("data", [b"bad", b"unsigned"])
+async def test_a_pushed_block_that_no_honest_builder_makes_does_not_reach_the_driver(
+    world: World, data: bytes
+) -> None:
+    assert not await world.host.on_block(world.all[ONE], data)
     assert len(world.host.inbox) == 0
     assert world.all[ONE].score < SCORE_MAX
+
+
+async def test_who_gave_a_block_with_a_bad_signature_because_we_asked_is_not_blamed(
+    world: World,
+) -> None:
+    assert await world.host.on_block(world.all[ONE], b"unsigned", pushed=False)
+    assert world.all[ONE].score == SCORE_MAX
+
+
+async def test_blocks_do_not_pile_up_before_a_busy_driver(world: World) -> None:
+    wanted = [await world.host.on_block(world.all[ONE], bytes([each])) for each in range(20)]
+    assert sum(wanted) == len(world.host.inbox) == BLOCKS_QUEUED_PER_PEER
+    assert await world.host.on_block(world.all[TWO], b"block")
 
 
 async def test_transactions_go_to_the_intake_and_only_those_of_observers_on(

@@ -164,7 +164,6 @@ async def test_clients_are_refused_while_the_pool_is_crowded_and_peers_are_not()
     consumer.cancel()
 
 
-
 async def test_one_peer_cannot_take_the_queue_from_the_others() -> None:
     fixture = Fixture(queue_max=40)
     fixture.intake.from_peer(PEER, [raw(nonce) for nonce in range(100)], relay=False)

@@ -189,7 +189,9 @@ def test_a_transaction_given_to_one_node_is_final_on_all(net: Net) -> None:
     assert answer.status_code == 202, answer.text
     name = answer.json()["data"]["hash"]
     for node in net.validators:
-        until(lambda: node.get(f"/v1/txs/{name}")["status"] == "final", "final everywhere")  # noqa: B023
+        # A node that has not heard of it yet answers `unknown` to a wait, and 404 without one.
+        path = f"/v1/txs/{name}?wait=final&timeout=1"
+        until(lambda: node.get(path)["status"] == "final", "final everywhere")  # noqa: B023
 
 
 def test_the_chain_goes_on_without_one_and_that_one_catches_up_after_a_crash(net: Net) -> None:

@@ -266,6 +266,17 @@ async def test_a_peer_that_answers_badly_costs_one_bounded_request(
         await asker.exchange.close()
 
 
+async def test_what_a_peer_sets_as_a_cookie_is_neither_kept_nor_sent_back() -> None:
+    asker = MeshNode(key_of(1))
+    answer = b"HTTP/1.1 404 no\r\nset-cookie: a=b; max-age=9999\r\ncontent-length: 0\r\n\r\n"
+    async with serve_once(answer, then_wait=False) as url:
+        peer = PeerInfo(key_of(2).public_key, "baker", Role.MEMBER, url)
+        with pytest.raises(ExchangeFailed, match="404"):
+            await asker.exchange.chain(peer, 1, 10)
+        assert not list(asker.exchange._client(peer).cookies.jar)
+        await asker.exchange.close()
+
+
 # ---------------------------------------------------------------- connections
 async def close(writer: asyncio.StreamWriter) -> None:
     writer.close()

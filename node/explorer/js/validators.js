@@ -13,7 +13,7 @@ const TALL = 20;
 const HEIGHTS = { built: 20, signed: 13, missing: 4, out: 20, away: 13 };
 
 const COLUMNS = [
-  ["Validator", ""], ["Chance", "Chance of the next turn, P_j"], ["Tok", "Tokens accrued since the last turn, in token-blocks: stake times satisfaction, summed over blocks"],
+  ["Validator", ""], ["Chance", "Chance of the next turn, P_j"], ["Tok now", "Tokens accrued since the last turn, in token-blocks: stake times satisfaction, summed over blocks"],
   ["Satisfaction", "s_j, from ratings of ended agreements"], ["Stake", "Money locked, in tokens"], ["Deposit", "Pledge of a leader, held for a while after its last turn"],
   ["Built", "Blocks built since genesis"], ["Skipped", "Turns lost by a vote-out since genesis"], ["Last live", "Newest block with a vote or block of this validator on chain"],
   [`Last ${BLOCKS_KEPT} blocks`, ""],

@@ -39,3 +39,13 @@ async def test_the_signing_example_runs_as_printed(node: SmallNode) -> None:
         await asyncio.to_thread(exec, compile(example[1], "docs/api.md", "exec"), names)
     node.advance()
     assert read_account(node.state(), BOB.address).free == 1_500_000
+
+
+def test_the_description_has_every_action_and_the_page_every_field_of_it(app: FastAPI) -> None:
+    schemas = app.openapi()["components"]["schemas"]
+    references = schemas["Envelope"]["properties"]["actions"]["items"]["oneOf"]
+    names = {reference["$ref"].rpartition("/")[2] for reference in references}
+    assert names == {"Transfer", "Stake", "Unstake", "Register", "Bid", "Ask", "Cancel", "Rate"}
+    for name in (*names, "FlatLimit", "UtilityModel", "FlatFloor", "CostModel", "Resources"):
+        for field in schemas[name]["required"]:
+            assert f"`{field}`" in PAGE or f'"{field}"' in PAGE, f"{name}.{field}"

@@ -206,3 +206,11 @@ async def test_text_from_strangers_cannot_forge_an_event() -> None:
     frame = frame_of((1, 1), "order", (ALICE.address,), {"memo": "a\n\nevent: block\r\ndata: x"})
     assert frame.text.count(b"\n") == 4
     assert b"\r" not in frame.text
+
+
+async def test_a_topic_that_does_not_exist_is_refused_with_those_that_do(
+    http: httpx.AsyncClient,
+) -> None:
+    answer = await http.get("/v1/events?topics=block,trades")
+    assert answer.status_code == 400
+    assert "trades is none of block, order, round, trade" in answer.json()["detail"]

@@ -71,7 +71,8 @@ async def test_sending_the_same_bytes_again_tells_the_status(
     assert (again.status_code, again.json()["data"]["status"]) == (200, "pending")
     node.advance()
     again = await post(http, raw)
-    assert (again.status_code, again.json()["data"]["status"]) == (200, "final")
+    assert (again.status_code, again.json()["code"]) == (409, "already_final")
+    assert again.headers["location"] == f"/v1/txs/{again.json()['hash']}"
 
 
 async def test_an_array_gets_one_result_each_in_order(
@@ -319,6 +320,19 @@ async def test_a_block_that_is_final_but_not_stored_yet_is_waited_for(
     await asyncio.sleep(0.002)
     node.queries.committed.append(late)
     assert (await asking).json()["data"]["height"] == 2
+
+
+async def test_a_transaction_whose_block_is_not_stored_yet_is_never_unknown(
+    node: SmallNode, http: httpx.AsyncClient
+) -> None:
+    raw = transfer(node)
+    name = (await post(http, raw)).json()["data"]["hash"]
+    node.advance()
+    late = node.queries.committed.pop()
+    asking = asyncio.create_task(http.get(f"/v1/txs/{name}"))
+    await asyncio.sleep(0.002)
+    node.queries.committed.append(late)
+    assert (await asking).json()["data"]["status"] == "final"
 
 
 async def test_probes_tell_live_from_ready(node: SmallNode, http: httpx.AsyncClient) -> None:

@@ -90,6 +90,9 @@ async def test_transactions_and_problems_have_the_described_shape(
     node.advance()
     final = await http.get(one.headers["location"])
     Reply[TransactionModel].model_validate_json(final.content)
-    many = await http.post("/v1/txs", content=b"[" + raw + b",{}]", headers=json)
+    fresh = node.sign(ALICE, 1, Transfer(BOB.address, 5))
+    body = b"[" + fresh + b"," + raw + b",{}]"
+    many = await http.post("/v1/txs", content=body, headers=json)
+    assert [item["status"] for item in many.json()["data"]] == ["pending", "final", "rejected"]
     Reply[list[SubmittedModel]].model_validate_json(many.content)
     ProblemModel.model_validate_json((await http.get("/v1/blocks/99")).content)

@@ -33,7 +33,7 @@ function balances(account) {
     account.member ? ["Staked", money(account.member.stake_micro, 6)] : null,
     ["Next transaction number", count(account.next_nonce)],
     account.registration ? ["Registered at block", account.registration.height ? toBlock(account.registration.height) : "genesis"] : null,
-    account.registration?.sponsor ? ["Sponsor", who(account.registration.sponsor)] : null,
+    account.registration?.height && account.registration.sponsor ? ["Sponsor", who(account.registration.sponsor)] : null,
   ]));
 }
 
