@@ -3,18 +3,17 @@
 
 import { announce, el, put } from "./dom.js";
 import { failure } from "./parts.js";
-import { accountPage } from "./pages/account.js";
-import { agreementPage } from "./pages/agreement.js";
-import { blockPage } from "./pages/block.js";
-import { electionPage } from "./pages/election.js";
-import { orderPage } from "./pages/order.js";
-import { transactionPage } from "./pages/transaction.js";
-import { searchPage } from "./search.js";
 import { ready } from "./feed.js";
 
+// A page's code is fetched when the page is first asked for: the first page stays light.
 const PAGES = {
-  block: blockPage, tx: transactionPage, account: accountPage, order: orderPage,
-  agreement: agreementPage, election: electionPage, search: searchPage,
+  block: async () => (await import("./pages/block.js")).blockPage,
+  tx: async () => (await import("./pages/transaction.js")).transactionPage,
+  account: async () => (await import("./pages/account.js")).accountPage,
+  order: async () => (await import("./pages/order.js")).orderPage,
+  agreement: async () => (await import("./pages/agreement.js")).agreementPage,
+  election: async () => (await import("./pages/election.js")).electionPage,
+  search: async () => (await import("./search.js")).searchPage,
 };
 
 let leave = null;
@@ -42,14 +41,14 @@ export function startRouter(home, page) {
   const show = async () => {
     const mine = ++shown;
     const { name, id, query } = parse(location.hash);
-    const draw = PAGES[name];
+    const load = Object.hasOwn(PAGES, name) ? PAGES[name] : null;
     leave?.();
     leave = null;
-    home.hidden = Boolean(draw);
-    page.hidden = !draw;
+    home.hidden = Boolean(load);
+    page.hidden = !load;
     put(page);
     scrollTo(0, 0);
-    if (!draw) {
+    if (!load) {
       document.title = "TwinChain explorer";
       return;
     }
@@ -59,6 +58,8 @@ export function startRouter(home, page) {
     if (mine !== shown) return;
     const turn = { id, query, alive: () => mine === shown, onLeave: (call) => { leave = call; } };
     try {
+      const draw = await load();
+      if (mine !== shown) return;
       await draw(root, turn);
       if (turn.alive()) announce(document.title);
     } catch (error) {
