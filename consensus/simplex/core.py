@@ -79,8 +79,13 @@ class Core:
         genesis_hash: bytes,
         timing: Timing,
         activity: Activity,
+        held_until_ms: int = 0,
     ) -> None:
-        """own_index: None outside the set.  sign: None while this node must not vote."""
+        """own_index: None outside the set.  sign: None while this node must not vote.
+
+        held_until_ms: until when a leader may hold a fresh block back, whatever its wall clock
+        shows; nobody is given up for it before.
+        """
         self._start = start
         self._own_index = own_index
         self._sign = sign if own_index is not None else None
@@ -92,6 +97,7 @@ class Core:
         self._intake = Intake(self._state, own_index, self._outbox)
         self._pace = Pacemaker(timing)
         self._pace_until_ms = start.pace_until_ms
+        self._held_until_ms = held_until_ms
         self._standstill = Standstill()
         self._requests = CertificateRequests(
             start.validators, start.height, own_index, timing.round_trip_ms
@@ -259,7 +265,8 @@ class Core:
         graced = (
             self._state.certified(before) is not None and self._state.nullification(before) is None
         )
-        self._pace.enter(self._now_ms, view, self._pace_until_ms, graced=graced)
+        paces = (self._pace_until_ms, self._held_until_ms)
+        self._pace.enter(self._now_ms, view, paces, graced=graced)
         self._requests.reset()
         record = self._state.current()
         if record.proposal is None and self._activity.is_silent(

@@ -8,9 +8,11 @@ With D the round trip bound of the network and k the views spent in this height 
     t_r = 2 D, plus or minus 20 per cent    what may have been lost is sent again
 
 all counted from the entry into the view.  `pace` is the time still to wait before a fresh block
-may be sent.  After an entry by a notarization everyone adds a grace of 2 D for the finalization
-of the view before.  The growth is capped: otherwise a long outage would be followed by a longer
-one.  k returns to 0 with every finalization, since every height starts at view 1.
+may be sent: for the leader by its wall clock, for those who wait for it the longest that may be,
+so that no timer depends on what anybody's clock shows.  After an entry by a notarization everyone
+adds a grace of 2 D for the finalization of the view before.  The growth is capped: otherwise a
+long outage would be followed by a longer one.  k returns to 0 with every finalization, since every
+height starts at view 1.
 
 Nothing here draws chance: the spread of t_r is a fixed function of validator, view and attempt.
 """
@@ -63,14 +65,17 @@ class Pacemaker:
     attempt: int = 0
     announced: int | None = None
 
-    def enter(self, now_ms: int, view: int, pace_until_ms: int, *, graced: bool) -> None:
-        """Arm the timers of a view entered now.  Rules R1, R14 and the grace of mode H."""
-        wait = max(0, pace_until_ms - now_ms)
-        wait += self.timing.grace_ms() if graced else 0
+    def enter(self, now_ms: int, view: int, paces: tuple[int, int], *, graced: bool) -> None:
+        """Arm the timers of a view entered now.  Rules R1, R14 and the grace of mode H.
+
+        paces: until when we hold a fresh block back, and until when another leader may.
+        """
+        begin = now_ms + (self.timing.grace_ms() if graced else 0)
         grown = self.timing.grown_ms(view)
-        self.propose_at = now_ms + wait
-        self.leader_at = now_ms + wait + 2 * grown
-        self.advance_at = now_ms + wait + 3 * grown + self.timing.execution_budget_ms
+        self.propose_at = begin + max(0, paces[0] - now_ms)
+        latest = begin + max(0, max(paces) - now_ms)
+        self.leader_at = latest + 2 * grown
+        self.advance_at = latest + 3 * grown + self.timing.execution_budget_ms
         self.attempt = 0
 
     def arm_retry(self, now_ms: int, index: int, view: int) -> None:

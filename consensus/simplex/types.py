@@ -167,7 +167,8 @@ class HeightStart:
 
     order: every index of `validators` once; the leader of view v is order[(v - 1) % n].
     parent: digest of the final block below.  parent_certificate: its FINALIZE certificate, None
-    below block 1.  pace_until_ms: no fresh block is sent before this time of the local clock.
+    below block 1.  pace_until_ms: no fresh block is sent before this time; the application names
+    it on the wall clock, the core is given it on the clock of its timers.
     """
 
     height: int

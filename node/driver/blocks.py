@@ -17,7 +17,10 @@ UNASKED_PER_PEER = 2
 
 @dataclass(slots=True)
 class Shelved:
-    """A block that is here.  valid: None until checked.  held_until_ms: its time lies ahead."""
+    """A block that is here.  valid: None until checked.  held_until_ms: its time lies ahead.
+
+    `held_until_ms` is when to look again, on the clock of the timers.
+    """
 
     data: bytes
     facts: BlockFacts

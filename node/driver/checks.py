@@ -1,7 +1,8 @@
 """Where the driver asks the application about blocks: build one, inspect one, check one once.
 
 A verdict is about the block alone and stays.  A block whose header time lies further ahead of our
-clock than the drift bound gets none yet: the shelf holds it back until the clock gets there.
+wall clock than the drift bound gets none yet: the shelf holds it back until the clock gets there.
+The clock may be set meanwhile, so it is looked at again after LONGEST_HOLD_MS at the latest.
 """
 
 from consensus.simplex.application import Application, BlockFacts, BuildRequest
@@ -12,6 +13,8 @@ from ledger.errors import Corrupt, Rejected
 from ledger.types import Digest
 from node.driver.blocks import BlockShelf
 from node.driver.host import DriverSettings, Host
+
+LONGEST_HOLD_MS = 1000
 
 
 class Diverged(Exception):
@@ -40,9 +43,9 @@ class BlockChecks:
 
     def build(self, start: HeightStart, ask: AskBuild) -> Built:
         """R5: have a fresh block built, and checked like anybody else's."""
-        now_ms = self._host.now_ms()
+        wall_ms = self._host.wall_ms()
         data = self._application.build(
-            BuildRequest(start.height, ask.view, start.parent, now_ms, ask.skips)
+            BuildRequest(start.height, ask.view, start.parent, wall_ms, ask.skips)
         )
         if data is None:
             return Built(ask.view, None)
@@ -62,9 +65,9 @@ class BlockChecks:
         if shelved is None:
             return None
         if shelved.valid is None:
-            starts_ms = shelved.facts.time_ms - self._drift_bound_ms
-            if self._host.now_ms() < starts_ms:
-                shelved.held_until_ms = starts_ms
+            wait_ms = shelved.facts.time_ms - self._drift_bound_ms - self._host.wall_ms()
+            if wait_ms > 0:
+                shelved.held_until_ms = self._host.now_ms() + min(wait_ms, LONGEST_HOLD_MS)
                 return None
             if self.is_valid(start, digest):
                 self._host.block_accepted(start.height, digest, shelved.data)

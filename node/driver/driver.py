@@ -11,12 +11,16 @@ further ahead makes us catch up; one that is behind is told how its height ended
 A block that is not here yet, or whose header time lies ahead of our clock, is pending: it is
 fetched or held back, and the core simply gets no verdict until then.
 
+Two clocks: timers count time that passed, header times are the wall clock's.  The wall clock may
+be set while the node runs; that changes what it writes and holds back, and no timer.
+
 `drive` runs in production; the simulator calls `step` and resumes it by hand.  Errors of the host
 and of the application (disk, memory) pass through: nothing is signed after the first of them.
 """
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 from consensus.simplex.application import Application
 from consensus.simplex.core import Core
@@ -137,7 +141,7 @@ class Driver:
         passed its check now fails.
         """
         self._is_broken = True
-        self._desk.guard.begin(self._host.now_ms())
+        self._desk.guard.begin(self._host.wall_ms())
         self._shelf.begin_height(start.height, start.validators.keys)
         mine = [record for record in records if record.height == start.height]
         for record in mine:
@@ -191,12 +195,13 @@ class Driver:
         self._may_vote = own_index is not None and allowed
         sign = self._signer.sign if self._signer is not None and self._may_vote else None
         core = Core(
-            start,
+            replace(start, pace_until_ms=self._pace_until_ms(start, now_ms)),
             own_index,
             sign,
             self._settings.genesis_hash,
             self._settings.timing,
             self._desk.activity,
+            now_ms + self._settings.timing.block_time_ms,
         )
         self._start, self._core = start, core
         self._desk.begin_height(now_ms, start, core)
@@ -206,6 +211,14 @@ class Driver:
             await self._perform(effect)
         early = self._desk.early.drain()
         self._todo.extend(MessageArrived(peer, message) for peer, message in early)
+
+    def _pace_until_ms(self, start: HeightStart, now_ms: int) -> int:
+        """The time of the wall clock before which no fresh block leaves, on the other clock.
+
+        At most one block time ahead: a wall clock that lags cannot hold a turn back for longer.
+        """
+        wait_ms = start.pace_until_ms - self._host.wall_ms()
+        return now_ms + min(max(0, wait_ms), self._settings.timing.block_time_ms)
 
     # ------------------------------------------------------------ inputs
 

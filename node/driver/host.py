@@ -82,7 +82,11 @@ class Host(Protocol):
     """
 
     def now_ms(self) -> int:
-        """Wall clock of this node in milliseconds."""
+        """Milliseconds that passed since some fixed moment; timers count in these."""
+        ...
+
+    def wall_ms(self) -> int:
+        """What this node's wall clock shows, in ms since 1970; it may step either way."""
         ...
 
     async def next_input(self) -> DriverInput:

@@ -1,8 +1,8 @@
-"""The node's clock: wall time that never runs backwards and never stands still.
+"""The node's two clocks: time that passed, for timers, and the time of day, for header times.
 
-Timers of consensus must fire even when somebody sets the machine's clock back, and header times
-must follow the wall clock.  So: a step forward is taken at once; after a step back the clock goes
-on at half speed until the wall has caught up.
+Somebody may set the machine's clock while the node runs.  The time of day then steps, forward or
+back, and is right at once; timers of consensus must not notice, or a step would end views early or
+hold them up for as long as it was wide.
 """
 
 import time
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 
 class Clock:
-    """Milliseconds since 1970, strictly tied to elapsed time, loosely to the wall."""
+    """Both in milliseconds; the sources are replaced in tests only."""
 
     def __init__(
         self,
@@ -19,20 +19,11 @@ class Clock:
     ) -> None:
         self._wall_ms = wall_ms
         self._elapsed_ms = elapsed_ms
-        self._last_elapsed = elapsed_ms()
-        self._now = wall_ms()
 
     def now_ms(self) -> int:
-        """The current time; not below any earlier answer."""
-        elapsed = self._elapsed_ms()
-        passed = elapsed - self._last_elapsed
-        wall = self._wall_ms()
-        if wall >= self._now + passed:
-            self._now = wall
-        else:
-            passed -= passed % 2
-            ahead = self._now + passed - wall
-            self._now += passed - min(passed // 2, ahead)
-            elapsed = self._last_elapsed + passed
-        self._last_elapsed = elapsed
-        return self._now
+        """Milliseconds since some fixed moment; never below any earlier answer."""
+        return self._elapsed_ms()
+
+    def wall_ms(self) -> int:
+        """Milliseconds since 1970 by the machine's clock; any answer may follow any other."""
+        return self._wall_ms()

@@ -125,6 +125,9 @@ class NodeHost:
     def now_ms(self) -> int:
         return self._clock.now_ms()
 
+    def wall_ms(self) -> int:
+        return self._clock.wall_ms()
+
     async def next_input(self) -> DriverInput:
         return await self.inbox.get()
 

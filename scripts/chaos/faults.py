@@ -94,6 +94,23 @@ def full_disk(stage: Stage, _: random.Random) -> str:
     return f"disk of node {victim} full, node {'stopped' if ended else 'went on'}"
 
 
+def clock_jump(stage: Stage, chance: random.Random) -> str:
+    """Set the wall clocks of up to f nodes forward and back by up to an hour, then right again."""
+    size = stage.net.size
+    victims = chance.sample(range(size), chance.randrange((size - 1) // 3) + 1)
+    steps_ms = [chance.choice((-1, 1)) * chance.choice((2_000, 60_000, 3_600_000))]
+    steps_ms.append(-steps_ms[0])
+    try:
+        for step_ms in steps_ms:
+            for victim in victims:
+                stage.set_clock(victim, step_ms)
+            time.sleep(chance.uniform(1.5, 4.0))
+    finally:
+        for victim in victims:
+            stage.set_clock(victim, 0)
+    return f"clocks of {sorted(victims)} set by {steps_ms[0] // 1000} s, back, and right"
+
+
 def wait_for_pid(stage: Stage, index: int) -> None:
     """The pid file names the process that was started last."""
     process = stage.net.revived[index]
@@ -108,5 +125,6 @@ FAULTS: dict[str, Fault] = {
     "pause": pause,
     "partition": partition,
     "stall": stall,
+    "clock": clock_jump,
     "full disk": full_disk,
 }

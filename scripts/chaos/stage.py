@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import subprocess
 import threading
@@ -19,6 +20,7 @@ from tests.e2e.town import Town
 from tests.e2e.vote_tap import VoteTap
 
 PAYMENTS_AT_ONCE = 5
+SHIFTED_CLOCK = Path(__file__).parent / "shifted_clock"
 
 
 class Stage:
@@ -30,7 +32,9 @@ class Stage:
         """small_disk: the node whose data lie on a file system of 24 MB; only root can have one."""
         self.small_disk = small_disk
         self.proxies, self.tap = Proxies(), VoteTap()
-        self.net = Net(directory / "net")
+        paths = [str(SHIFTED_CLOCK), os.environ.get("PYTHONPATH", "")]
+        environment = {"PYTHONPATH": os.pathsep.join(path for path in paths if path)}
+        self.net = Net(directory / "net", environment)
         self.refused = 0
         self._stop = threading.Event()
         self._load: threading.Thread | None = None
@@ -98,6 +102,13 @@ class Stage:
     def data(self, index: int) -> Path:
         """Where a node keeps its database."""
         return self.net.layout.node(index) / "data"
+
+    def set_clock(self, index: int, shift_ms: int) -> None:
+        """The wall clock of a node shows this much more than that of the machine, from now on."""
+        shift = self.net.layout.node(index) / "clock_shift_ms"
+        beside = shift.with_name(shift.name + ".new")
+        beside.write_text(str(shift_ms), encoding="ascii")
+        beside.replace(shift)
 
     def _pay_on(self) -> None:
         """Payments through one node after another; only what was called final is counted."""

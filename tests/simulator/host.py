@@ -40,7 +40,10 @@ class SimulatedHost:
                 raise Crashed
 
     def now_ms(self) -> int:
-        return self.node.clock_ms()
+        return self.node.elapsed_ms()
+
+    def wall_ms(self) -> int:
+        return self.node.wall_ms()
 
     async def next_input(self) -> DriverInput:
         raise NotImplementedError("the simulator calls step")

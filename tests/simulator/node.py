@@ -137,10 +137,14 @@ class SimulatedNode:
         """Last committed height of this life, or on disk while down."""
         return self.driver.height - 1 if self.driver is not None else self.disk.tip
 
-    def clock_ms(self) -> int:
-        """This node's idea of the time."""
+    def elapsed_ms(self) -> int:
+        """The clock of this node's timers: it runs a little fast."""
         now = self.world.now_ms
-        return now + self.skew_ms + now % 1_000_000_000 * self.drift_ppm // 1_000_000
+        return now + now % 1_000_000_000 * self.drift_ppm // 1_000_000
+
+    def wall_ms(self) -> int:
+        """This node's idea of the time of day."""
+        return self.elapsed_ms() + self.skew_ms
 
     def run(self, step: Coroutine[None, None, None]) -> None:
         """Run one step of the driver to its end, or to the crash within it."""
@@ -216,11 +220,11 @@ class SimulatedNode:
         self._timer += 1
         if at_ms is not None:
             timer, life = self._timer, self._life
-            self.world.after(at_ms - self.clock_ms(), lambda: self._ring(timer, life))
+            self.world.after(at_ms - self.elapsed_ms(), lambda: self._ring(timer, life))
 
     def _ring(self, timer: int, life: int) -> None:
         if timer == self._timer and life == self._life and self.is_up:
-            if self._deadline is not None and self.clock_ms() < self._deadline:
+            if self._deadline is not None and self.elapsed_ms() < self._deadline:
                 at_ms, self._deadline = self._deadline, None
                 self.set_deadline(at_ms)
                 return

@@ -28,12 +28,16 @@ class RecordingHost:
     def __init__(self) -> None:
         self.log: list[tuple] = []
         self.now = BEGIN_MS
+        self.step_ms = 0
         self.deadline: int | None = None
         self.journal: list[JournalRecord] = []
         self.disk_error: OSError | None = None
 
     def now_ms(self) -> int:
         return self.now
+
+    def wall_ms(self) -> int:
+        return self.now + self.step_ms
 
     async def next_input(self) -> DriverInput:
         raise NotImplementedError

@@ -104,6 +104,52 @@ def test_a_block_whose_time_lies_ahead_is_held_back_and_not_refused() -> None:
     assert [vote.kind for vote in script.own_votes()] == [N]
 
 
+def gives_up_after_ms(script: Script) -> int:
+    """How long until the driver votes to skip a leader that says nothing."""
+    began = script.host.now
+    while not [vote for vote in script.own_votes() if vote.kind is X]:
+        script.host.now = script.host.deadline
+        script.step(Tick())
+    return script.host.now - began
+
+
+@pytest.mark.parametrize("step_ms", [-3_600_000, 3_600_000])
+def test_setting_the_wall_clock_ends_no_view_earlier_or_later(step_ms: int) -> None:
+    """Timers followed the wall clock; after a step back they ran at half speed for hours."""
+    script, undisturbed = following(), following()
+    script.host.step_ms = step_ms
+    for each in (script, undisturbed):
+        finish_height(each)
+    assert gives_up_after_ms(script) == gives_up_after_ms(undisturbed)
+
+
+def test_a_wall_clock_that_is_set_right_counts_for_the_next_header() -> None:
+    scout = Script(None)
+    finish_height(scout)
+    leader = Script(scout.leader())
+    leader.host.step_ms = 3_600_000
+    leader.step(Tick())
+    leader.host.step_ms = 0
+    finish_height(leader)
+    leader.host.now += 1000
+    leader.step(Tick())
+    published = [entry[1] for entry in leader.host.log if entry[0] == "publish"]
+    block = leader.driver.block(published[-1])
+    assert block is not None
+    assert decode_toy(block).time_ms == leader.host.now
+
+
+def test_a_held_block_is_looked_at_again_when_the_wall_clock_may_have_been_set() -> None:
+    script = following()
+    data = script.block(later_ms=3_600_000)
+    script.step(BlockArrived(KEYS[script.leader()], data))
+    script.hear(script.vote(N, 1, script.leader(), data))
+    script.host.step_ms = 3_600_000
+    script.host.now += 1000
+    script.step(Tick())
+    assert [vote.kind for vote in script.own_votes()] == [N]
+
+
 def test_a_final_block_is_taken_whatever_its_time() -> None:
     script = following()
     data = script.block(later_ms=3_600_000)
