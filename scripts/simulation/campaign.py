@@ -30,7 +30,19 @@ RANGE = 20
 
 SIZES = (4, 4, 4, 4, 4, 5, 5, 5, 5, 7, 7, 10)
 REAL_SIGNATURES_ONE_IN = 6
-SOURCES = ("ledger", "consensus", "node/driver", "tests/simulator")
+APPLICATION_ONE_IN = 40
+"""One seed in so many runs the node's own application, which has four members."""
+
+SOURCES = (
+    "ledger",
+    "auction",
+    "consensus",
+    "node",
+    "tests/simulator",
+    "tests/node/small_chain.py",
+    "scripts/simulation",
+)
+"""Files and folders that decide what a seed does; a test compares them with what is imported."""
 
 
 @dataclass
@@ -63,13 +75,15 @@ class RangeResult:
 
 
 def mixed(seed: int, options: Sequence[str]) -> tuple[str, ...]:
-    """The options with a size and a kind of signatures drawn from the seed, unless they are set."""
+    """The options with application, size and signatures drawn from the seed, unless set."""
     chance = random.Random(f"mix {seed}")
     size, real = chance.choice(SIZES), chance.randrange(REAL_SIGNATURES_ONE_IN) == 0
     names = {option.partition("=")[0] for option in options}
     drawn = {"n": str(size), "real_signatures": str(int(real))}
     if "application" in names:
         drawn = {}
+    elif chance.randrange(APPLICATION_ONE_IN) == 0 and "n" not in names:
+        drawn = {"application": "node"}
     return (*(f"{name}={text}" for name, text in drawn.items() if name not in names), *options)
 
 
@@ -107,10 +121,18 @@ def _add(result: RangeResult, report: Report, simulation: Simulation) -> None:
 def code_fingerprint() -> str:
     """A hash of all sources that decide what a seed does."""
     digest = sha256()
-    for folder in SOURCES:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    for path in source_files():
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+def source_files() -> list[Path]:
+    """All files of SOURCES but tests, in a fixed order."""
+    found: list[Path] = []
+    for name in SOURCES:
+        place = ROOT / name
+        found += [place] if place.is_file() else place.rglob("*.py")
+    return sorted(path for path in found if not path.name.startswith("test_"))
 
 
 @dataclass
