@@ -17,6 +17,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,9 @@ def _add(result: RangeResult, report: Report, simulation: Simulation) -> None:
         result.failures.append((report.seed, report.description, report.failure))
 
 
+@cache
 def code_fingerprint() -> str:
-    """A hash of all sources that decide what a seed does."""
+    """A hash of all sources that decide what a seed does, as they were when first asked for."""
     digest = sha256()
     for path in source_files():
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
@@ -146,10 +148,11 @@ class Campaign:
 
     def load(self) -> None:
         """Take up what the state file holds.  Raises ValueError when it is of another campaign."""
+        identity = self._identity()
         if self.path is None or not self.path.exists():
             return
         found = json.loads(self.path.read_text(encoding="utf-8"))
-        for name, mine in self._identity().items():
+        for name, mine in identity.items():
             if found[name] != mine:
                 raise ValueError(f"{self.path} is of other {name}; give another file")
         for entry in found["ranges"]:

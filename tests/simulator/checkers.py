@@ -75,11 +75,14 @@ class Monitor:
         elif isinstance(message, Certificate):
             self._seen(message)
 
+    def synced(self, node: SimulatedNode) -> None:
+        """The disk says that all it was given is durable, so every height committed so far is."""
+        self._durable[node.index] = self._heights.get(node.index, 0)
+
     def persisted(self, node: SimulatedNode, records: Sequence[DiskRecord]) -> None:
         """Records became durable on a node: from now on it may act on them."""
         if node.index in self.dishonest:
             return
-        self._durable[node.index] = max(node.disk.tip, self._durable.get(node.index, 0))
         for record in records:
             if isinstance(record, HeldCertificate):
                 self._seen(record.certificate)
@@ -224,7 +227,7 @@ class Monitor:
     def restarted(self, node: SimulatedNode) -> None:
         """A node starts again from what its disk holds; what was durable still is."""
         self._heights[node.index] = node.disk.tip
-        if node.is_restored:
+        if node.is_restored:  # an old copy of the disk, and the node knows it
             self._durable[node.index] = node.disk.tip
         if node.disk.tip < self._durable.get(node.index, 0) and node.is_honest:
             self.violation(f"node {node.index} lost final height {self._durable[node.index]}")

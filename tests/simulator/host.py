@@ -60,6 +60,7 @@ class SimulatedHost:
         self.boundary()
         self._half_written()
         self.node.disk.sync()
+        self.node.monitor.synced(self.node)
         self.node.monitor.persisted(self.node, records)
         self.node.world.note("synced")
         self.boundary()
