@@ -62,7 +62,7 @@ class Faults:
             self._pick().service_ms = chance.randrange(5, 30)
             self.world.fault("node slow")
         if "torn" in self.on:
-            for node in self.nodes:
+            for node in self._processes():
                 node.tears = True
         if "skew" in self.on:
             self._skew()
@@ -82,7 +82,7 @@ class Faults:
                 self.world.fault("node dead for good")
                 if node.is_up:
                     node.crash()
-        for node in self.nodes:
+        for node in self._processes():
             node.fuse = node.write_fuse = None
             if node.index in self.dead:
                 continue
@@ -94,7 +94,7 @@ class Faults:
 
     def sane_clock_ms(self) -> int:
         """The latest time that the clock of a node which is not hurt shows now."""
-        clocks = [node.clock_ms() for node in self.nodes if node.index not in self.hurt]
+        clocks = [node.clock_ms() for node in self._processes() if node.index not in self.hurt]
         return max(clocks)
 
     def _again(self, name: str) -> None:
@@ -114,7 +114,7 @@ class Faults:
             case "crash":
                 self._crash(self._pick())
             case "crash all":
-                for node in self.nodes:
+                for node in self._processes():
                     self._crash(node)
             case "freeze":
                 self._freeze()
@@ -126,8 +126,12 @@ class Faults:
                 self._restore()
         self._again(name)
 
+    def _processes(self) -> list[SimulatedNode]:
+        return [process for node in self.nodes for process in node.processes]
+
     def _pick(self) -> SimulatedNode:
-        return self.nodes[self.world.chance.randrange(len(self.nodes))]
+        processes = self._processes()
+        return processes[self.world.chance.randrange(len(processes))]
 
     def _partition(self) -> None:
         chance = self.world.chance
@@ -199,7 +203,7 @@ class Faults:
     def _skew(self) -> None:
         """Small errors everywhere; one clock may be badly wrong, which hurts its node for good."""
         chance = self.world.chance
-        for node in self.nodes:
+        for node in self._processes():
             node.skew_ms = chance.randrange(-self.round_trip_ms, self.round_trip_ms + 1)
             node.drift_ppm = chance.randrange(0, 200)
         if len(self.hurt) < self.budget and chance.randrange(2) == 0:

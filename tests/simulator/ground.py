@@ -72,10 +72,12 @@ def stub_verify(key: bytes, message: bytes, signature: bytes) -> bool:
 def toy_ground(wishes: Wishes, chance: random.Random) -> Ground:
     """The toy chain, mostly with stub signatures."""
     n = wishes.n or chance.choice((4, 4, 4, 5, 6, 7))
-    observers = chance.choice((0, 0, 1)) if wishes.observers is None else wishes.observers
     period = wishes.heights_per_set
     if period is None:
-        period = chance.choice((0, 0, 3, 8))
+        period = chance.choice((0, 0, 0, 1, 3, 8))
+    observers = wishes.observers
+    if observers is None:  # a set that changes needs somebody outside it
+        observers = chance.choice((1, 1, 2) if period else (0, 0, 1))
     real = wishes.real_signatures
     real = chance.randrange(10) == 0 if real is None else real
     seeds = [sha256(b"node %d" % index).digest() for index in range(n + observers)]

@@ -163,6 +163,11 @@ class SimulatedNode:
         self.fuse = self.write_fuse = None
 
     @property
+    def processes(self) -> tuple[SimulatedNode, ...]:
+        """What faults strike: itself, or each of several that look like one node from outside."""
+        return (self,)
+
+    @property
     def is_up(self) -> bool:
         return self.driver is not None
 

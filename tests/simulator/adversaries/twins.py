@@ -52,8 +52,13 @@ class Twins(CorruptNode):
         self.pair = (Twin(*arguments), Twin(*arguments))
         for bit, twin in enumerate(self.pair, start=1):
             twin.bit, twin.masks = bit, self.masks
+            twin.is_honest = False
         network.deliver[self.index] = self.receive
         self._turns = False
+
+    @property
+    def processes(self) -> tuple[SimulatedNode, ...]:
+        return self.pair
 
     @property
     def is_up(self) -> bool:
