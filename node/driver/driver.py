@@ -40,8 +40,9 @@ from consensus.simplex.events import (
     Status,
     Tick,
 )
-from consensus.simplex.journal import HeldBlock, JournalRecord, Verdict
+from consensus.simplex.journal import HeldBlock, JournalRecord, OwnVote, Verdict
 from consensus.simplex.types import Certificate, HeightStart, PeerKey, Signer, VoteKind
+from ledger.errors import Corrupt
 from ledger.types import Digest
 from node.driver.blocks import BlockShelf
 from node.driver.checks import BlockChecks
@@ -137,13 +138,14 @@ class Driver:
         """Begin at `start` with what the journal holds (nothing for a new node); once, first.
 
         Blocks of the journal are executed again, since a verdict does not bring back the state
-        they lead to.  Raises Corrupt when a block does not read back, Diverged when one that had
-        passed its check now fails.
+        they lead to.  Raises Corrupt when a block does not read back or a vote is not of this key,
+        Diverged when a block that had passed its check now fails.
         """
         self._is_broken = True
         self._desk.guard.begin(self._host.wall_ms())
         self._shelf.begin_height(start.height, start.validators.keys)
         mine = [record for record in records if record.height == start.height]
+        self._refuse_votes_of_another(start, mine)
         for record in mine:
             if isinstance(record, HeldBlock):
                 self._checks.recheck(start, record)
@@ -158,6 +160,19 @@ class Driver:
         await self._work()
         self._arm()
         self._is_broken = False
+
+    def _refuse_votes_of_another(
+        self, start: HeightStart, records: Sequence[JournalRecord]
+    ) -> None:
+        """A journal written under another key says nothing about what this key has signed."""
+        own_key = self._signer.public_key if self._signer is not None else b""
+        own_index = start.validators.index(own_key)
+        for record in records:
+            if isinstance(record, OwnVote) and record.vote.signer != own_index:
+                raise Corrupt(
+                    f"the vote journal of height {start.height} holds votes of validator "
+                    f"{record.vote.signer}; this node's key is not that one"
+                )
 
     async def step(self, item: DriverInput) -> None:
         """Take one input and perform everything that follows from it.

@@ -17,6 +17,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,19 @@ RANGE = 20
 
 SIZES = (4, 4, 4, 4, 4, 5, 5, 5, 5, 7, 7, 10)
 REAL_SIGNATURES_ONE_IN = 6
-SOURCES = ("ledger", "consensus", "node/driver", "tests/simulator")
+APPLICATION_ONE_IN = 40
+"""One seed in so many runs the node's own application, which has four members."""
+
+SOURCES = (
+    "ledger",
+    "auction",
+    "consensus",
+    "node",
+    "tests/simulator",
+    "tests/node/small_chain.py",
+    "scripts/simulation",
+)
+"""Files and folders that decide what a seed does; a test compares them with what is imported."""
 
 
 @dataclass
@@ -63,13 +76,15 @@ class RangeResult:
 
 
 def mixed(seed: int, options: Sequence[str]) -> tuple[str, ...]:
-    """The options with a size and a kind of signatures drawn from the seed, unless they are set."""
+    """The options with application, size and signatures drawn from the seed, unless set."""
     chance = random.Random(f"mix {seed}")
     size, real = chance.choice(SIZES), chance.randrange(REAL_SIGNATURES_ONE_IN) == 0
     names = {option.partition("=")[0] for option in options}
     drawn = {"n": str(size), "real_signatures": str(int(real))}
     if "application" in names:
         drawn = {}
+    elif chance.randrange(APPLICATION_ONE_IN) == 0 and "n" not in names:
+        drawn = {"application": "node"}
     return (*(f"{name}={text}" for name, text in drawn.items() if name not in names), *options)
 
 
@@ -104,13 +119,22 @@ def _add(result: RangeResult, report: Report, simulation: Simulation) -> None:
         result.failures.append((report.seed, report.description, report.failure))
 
 
+@cache
 def code_fingerprint() -> str:
-    """A hash of all sources that decide what a seed does."""
+    """A hash of all sources that decide what a seed does, as they were when first asked for."""
     digest = sha256()
-    for folder in SOURCES:
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    for path in source_files():
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
+
+
+def source_files() -> list[Path]:
+    """All files of SOURCES but tests, in a fixed order."""
+    found: list[Path] = []
+    for name in SOURCES:
+        place = ROOT / name
+        found += [place] if place.is_file() else place.rglob("*.py")
+    return sorted(path for path in found if not path.name.startswith("test_"))
 
 
 @dataclass
@@ -124,10 +148,11 @@ class Campaign:
 
     def load(self) -> None:
         """Take up what the state file holds.  Raises ValueError when it is of another campaign."""
+        identity = self._identity()
         if self.path is None or not self.path.exists():
             return
         found = json.loads(self.path.read_text(encoding="utf-8"))
-        for name, mine in self._identity().items():
+        for name, mine in identity.items():
             if found[name] != mine:
                 raise ValueError(f"{self.path} is of other {name}; give another file")
         for entry in found["ranges"]:

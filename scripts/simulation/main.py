@@ -3,6 +3,8 @@
 python3 scripts/simulate.py --seeds 0..1000
 python3 scripts/simulate.py --seeds 0..100000 --state campaign.json --seconds 600
 python3 scripts/simulate.py --seed 42 --verbose
+python3 scripts/simulate.py --twins 3
+python3 scripts/simulate.py --golden
 
 With a state file a campaign may be cut at any time and goes on where it was; see campaign.py.
 """
@@ -18,8 +20,12 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from pathlib import Path
 
 from scripts.simulation.campaign import Campaign, RangeResult, run_range, scenario, workers
+from scripts.simulation.golden import write_golden
+from scripts.simulation.progress import Progress
+from scripts.simulation.twins import run_twins
 from tests.simulator.coverage import RuleWatch, watched
-from tests.simulator.simulation import Simulation, fault_count
+from tests.simulator.simulation import Simulation, fault_count, faults_of
+from tests.simulator.world import FAULT
 
 
 def seed_range(text: str) -> range:
@@ -44,8 +50,15 @@ def replay(seed: int, options: Sequence[str], *, plain: bool) -> int:
         report = simulation.run()
     print(f"ok: {report.heights} heights, event hash {report.digest}")
     table("rules", watch.counts)
-    table("events", report.counts)
+    show_events(report.counts)
     return 0
+
+
+def show_events(counts: Counter[str]) -> None:
+    """What was injected, and what else happened."""
+    table("faults injected", faults_of(counts))
+    others = {name: count for name, count in counts.items() if not name.startswith(FAULT)}
+    table("events", Counter(others))
 
 
 def table(title: str, counts: Counter[str]) -> None:
@@ -93,6 +106,7 @@ def run_all(campaign: Campaign, seeds: range, jobs: int, seconds: float) -> int:
     """Run what is missing of a range; the exit code is 1 if any seed of the campaign failed."""
     began = time.monotonic()
     missing, done = campaign.missing(seeds), 0
+    progress = Progress("seeds", sum(end - first for first, end in missing))
     before = campaign.total()
     if before.seeds:
         print(f"{before.seeds} seeds are in {campaign.path}, {len(missing)} ranges to go")
@@ -101,9 +115,7 @@ def run_all(campaign: Campaign, seeds: range, jobs: int, seconds: float) -> int:
             campaign.add(result)
             done += result.seeds
             tell(campaign, result)
-            if sys.stderr.isatty():
-                rate = done / (time.monotonic() - began)
-                print(f"\r{done} seeds, {rate:.1f}/s ", end="", file=sys.stderr, flush=True)
+            progress.tell(done, len(campaign.total().failures))
     except KeyboardInterrupt:
         print("cut; run the same command again to go on", file=sys.stderr)
     total = campaign.total()
@@ -122,7 +134,7 @@ def show(total: RangeResult, done: int, elapsed_s: float) -> None:
     """The sum of the campaign."""
     table("worlds", total.worlds)
     table("rules", total.rules)
-    table("events", total.events)
+    show_events(total.events)
     watch = RuleWatch()
     watch.counts = total.rules
     if total.rules and watch.missing():
@@ -144,6 +156,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin nothing later")
     parser.add_argument("--state", type=Path, help="keep results here, add to what is there")
     parser.add_argument("--verbose", action="store_true", help="with --seed: whole traceback")
+    parser.add_argument("--twins", type=int, metavar="VIEWS", help="all splits of so many views")
+    parser.add_argument("--golden", action="store_true", help="write the golden event hashes")
     parser.add_argument("--plain", action="store_true", help="draw sizes as the tests do")
     parser.add_argument(
         "--set",
@@ -154,6 +168,10 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     options = tuple(arguments.set)
+    if arguments.golden:
+        return write_golden()
+    if arguments.twins is not None:
+        return run_twins(arguments.twins, arguments.jobs)
     if arguments.seed is not None and arguments.verbose:
         return replay(arguments.seed, options, plain=arguments.plain)
     seeds = arguments.seeds

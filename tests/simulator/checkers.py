@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from consensus.simplex.application import BlockFacts
 from consensus.simplex.events import Message
 from consensus.simplex.evidence import Evidence
-from consensus.simplex.journal import HeldCertificate, JournalRecord
+from consensus.simplex.journal import HeldCertificate, OwnVote
 from consensus.simplex.types import (
     Certificate,
     ValidatorSet,
@@ -20,6 +21,7 @@ from consensus.simplex.types import (
     VoteKind,
     vote_message,
 )
+from tests.simulator.disk import DiskRecord
 
 if TYPE_CHECKING:
     from tests.simulator.node import SimulatedNode
@@ -29,22 +31,35 @@ class Violation(Exception):
     """The protocol broke a promise."""
 
 
+Slot = tuple[bytes, int, int, VoteKind]
+"""(key, height, view, kind): what a validator may sign once."""
+
+
 @dataclass
 class Monitor:
-    """Sees every message of honest nodes as it leaves and every decision as it is made."""
+    """Sees every message of honest nodes as it leaves and every decision as it is made.
+
+    clocks: the latest time a good clock can show now; final blocks may be `drift_bound_ms` ahead.
+    """
 
     genesis_hash: bytes
     verify: Verify
     validators: Callable[[int], ValidatorSet]
     dishonest: tuple[int, ...] = ()
+    latest_clock_ms: Callable[[], int] | None = None
+    drift_bound_ms: int = 0
     final: dict[int, tuple[int, bytes]] = field(default_factory=dict)
     """height -> lowest view seen finalized, digest"""
-    _votes: dict[tuple[bytes, int, int, VoteKind], tuple[int, bytes]] = field(default_factory=dict)
+    facts: dict[int, BlockFacts] = field(default_factory=dict)
+    """What the headers of the final blocks say."""
+    _votes: dict[Slot, tuple[int, bytes]] = field(default_factory=dict)
+    _skipped: dict[Slot, None] = field(default_factory=dict)
     _notarized: dict[int, dict[int, tuple[int, bytes]]] = field(default_factory=dict)
     _nullified: dict[int, dict[int, None]] = field(default_factory=dict)
     _certificates: dict[Certificate, None] = field(default_factory=dict)
     _states: dict[int, bytes] = field(default_factory=dict)
     _heights: dict[int, int] = field(default_factory=dict)
+    _durable: dict[int, int] = field(default_factory=dict)
 
     def violation(self, text: str) -> None:
         raise Violation(text)
@@ -60,13 +75,27 @@ class Monitor:
         elif isinstance(message, Certificate):
             self._seen(message)
 
-    def persisted(self, node: SimulatedNode, records: Sequence[JournalRecord]) -> None:
+    def synced(self, node: SimulatedNode) -> None:
+        """The disk says that all it was given is durable, so every height committed so far is."""
+        self._durable[node.index] = self._heights.get(node.index, 0)
+
+    def persisted(self, node: SimulatedNode, records: Sequence[DiskRecord]) -> None:
         """Records became durable on a node: from now on it may act on them."""
         if node.index in self.dishonest:
             return
         for record in records:
             if isinstance(record, HeldCertificate):
                 self._seen(record.certificate)
+            elif isinstance(record, OwnVote):
+                self._vote_signed(node, record.vote)
+
+    def _vote_signed(self, node: SimulatedNode, vote: Vote) -> None:
+        """R7: no NOTARIZE is signed after a NULLIFY of that view, in this life or an earlier."""
+        slot = (node.signer.public_key, vote.height, vote.view, VoteKind.NULLIFY)
+        if vote.kind is VoteKind.NULLIFY:
+            self._skipped[slot] = None
+        elif slot in self._skipped and (*slot[:3], vote.kind) not in self._votes:
+            self.violation(f"node {node.index} signed {vote.kind.name} after NULLIFY: {vote}")
 
     def _vote_sent(self, node: SimulatedNode, vote: Vote) -> None:
         if vote not in node.disk.own_votes:
@@ -156,28 +185,52 @@ class Monitor:
 
     # -- decisions
 
-    def decided(self, node: SimulatedNode, digest: bytes, certificate: Certificate) -> None:
+    def decided(self, node: SimulatedNode, data: bytes, certificate: Certificate) -> None:
         """A node commits a block."""
         if node.index in self.dishonest:
             return
-        if certificate.kind is not VoteKind.FINALIZE or certificate.payload != digest:
+        if certificate.kind is not VoteKind.FINALIZE or certificate.payload != node.plug.digest(
+            data
+        ):
             self.violation(f"node {node.index} committed on the wrong certificate")
         self._seen(certificate)
         expected = self._heights.get(node.index, 0) + 1
         if certificate.height != expected:
             self.violation(f"node {node.index} committed {certificate.height}, expected {expected}")
         self._heights[node.index] = certificate.height
+        if certificate.height not in self.facts and node.application is not None:
+            self._check_chain(node.application.inspect(data), certificate)
+
+    def _check_chain(self, facts: BlockFacts, certificate: Certificate) -> None:
+        """The first decision of a height: it links to the block below, and its time is right."""
+        below = self.facts.get(facts.height - 1)
+        if (facts.height, facts.digest) != (certificate.height, certificate.payload):
+            self.violation(f"the final block of height {certificate.height} is of {facts.height}")
+        if not 1 <= facts.origin_view <= certificate.view:
+            self.violation(f"block {facts.height} is of view {facts.origin_view}")
+        if below is not None and (facts.parent != below.digest or facts.time_ms <= below.time_ms):
+            self.violation(f"block {facts.height} does not follow the one below")
+        if self.latest_clock_ms is not None:
+            latest_ms = self.latest_clock_ms() + self.drift_bound_ms
+            if facts.time_ms > latest_ms:
+                ahead = facts.time_ms - latest_ms
+                self.violation(f"block {facts.height} is {ahead} ms ahead of every good clock")
+        self.facts[facts.height] = facts
 
     def state(self, node: SimulatedNode, height: int, fingerprint: bytes) -> None:
-        """Equal heights mean equal states."""
+        """Equal heights mean equal states, before and after a restart too."""
         if node.index in self.dishonest:
             return
         if self._states.setdefault(height, fingerprint) != fingerprint:
             self.violation(f"node {node.index} has another state at height {height}")
 
     def restarted(self, node: SimulatedNode) -> None:
-        """A node starts again from what its disk holds."""
+        """A node starts again from what its disk holds; what was durable still is."""
         self._heights[node.index] = node.disk.tip
+        if node.is_restored:  # an old copy of the disk, and the node knows it
+            self._durable[node.index] = node.disk.tip
+        if node.disk.tip < self._durable.get(node.index, 0) and node.is_honest:
+            self.violation(f"node {node.index} lost final height {self._durable[node.index]}")
 
     # -- judgements about others
 

@@ -15,6 +15,7 @@ from consensus.simplex.journal import JournalRecord
 from consensus.simplex.types import Certificate, PeerKey
 from consensus.simplex.wire import encode_certificate, encode_message
 from node.driver.host import DriverInput
+from tests.simulator.disk import StoredBlock
 
 if TYPE_CHECKING:
     from tests.simulator.node import SimulatedNode
@@ -32,11 +33,19 @@ class SimulatedHost:
 
     def boundary(self) -> None:
         """A point between two effects."""
+        self.node.boundaries += 1
         fuse = self.node.fuse
         if fuse is not None:
             self.node.fuse = fuse - 1
             if fuse <= 0:
                 self.node.fuse = None
+                raise Crashed
+
+    def _half_written(self) -> None:
+        """A write is under way."""
+        if self.node.write_fuse is not None:
+            self.node.write_fuse -= 1
+            if self.node.write_fuse < 0:
                 raise Crashed
 
     def now_ms(self) -> int:
@@ -52,7 +61,9 @@ class SimulatedHost:
         self.boundary()
         self.node.disk.append(records)
         self.boundary()
+        self._half_written()
         self.node.disk.sync()
+        self.node.monitor.synced(self.node)
         self.node.monitor.persisted(self.node, records)
         self.node.world.note("synced")
         self.boundary()
@@ -74,7 +85,7 @@ class SimulatedHost:
         data = encode_message(message)
         self.node.monitor.sent(self.node, message)
         self.node.world.note("message", data)
-        self.node.network.send(self.node.index, receiver, ("message", data), len(data))
+        self.node.send_packet(receiver, ("message", data), len(data))
 
     def publish_block(self, digest: bytes, data: bytes) -> None:
         for index in range(len(self.node.keys)):
@@ -85,13 +96,23 @@ class SimulatedHost:
         """A block to one node; adversaries change this."""
         self.boundary()
         self.node.world.note("block", data)
-        self.node.network.send(self.node.index, receiver, ("block", data), len(data))
+        self.node.send_packet(receiver, ("block", data), len(data))
+
+    def serve_block(self, receiver: int, data: bytes) -> None:
+        """A block that a node asked for; adversaries change this."""
+        self.node.send_packet(receiver, ("block", data), len(data))
+
+    def serve_final(self, receiver: int, height: int, stored: StoredBlock | None) -> None:
+        """A final block for a node that catches up, if it is here; adversaries change this."""
+        if stored is not None:
+            packet = ("final", stored.data, encode_certificate(stored.certificate))
+            self.node.send_packet(receiver, packet, len(stored.data))
 
     def request_block(self, height: int, digest: bytes, peer: PeerKey) -> None:
         self.boundary()
         self.node.world.note("block request", digest)
         packet = ("get block", height, digest)
-        self.node.network.send(self.node.index, self.node.keys.index(peer), packet, 100)
+        self.node.send_packet(self.node.keys.index(peer), packet, 100)
 
     def block_accepted(self, height: int, digest: bytes, data: bytes) -> None:
         self.node.world.note("accepted", digest)
@@ -111,6 +132,7 @@ class SimulatedHost:
     def evidence(self, evidence: Evidence) -> None:
         self.node.world.note("evidence")
         self.node.monitor.accused(self.node, evidence)
+        self.node.plug.evidence(self.node.application, evidence)
 
     def block_peer(self, peer: PeerKey, why: str) -> None:
         self.node.world.note("blocked peer", why.encode())

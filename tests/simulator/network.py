@@ -6,6 +6,9 @@ from functools import partial
 
 from tests.simulator.world import World
 
+Link = tuple[int, int]
+"""(sender, receiver)"""
+
 
 @dataclass
 class Weather:
@@ -15,6 +18,8 @@ class Weather:
     repeat: int = 0
     tail: int = 0
     tail_ms: int = 0
+    overtake: int = 0
+    overtake_ms: int = 0
     base_ms: tuple[int, int] = (1, 8)
 
 
@@ -27,32 +32,44 @@ class Network:
     deliver: dict[int, Callable[[int, object], None]] = field(default_factory=dict)
     lives: dict[int, int] = field(default_factory=dict)
     """How often each node has started: a connection ends with the life of either side."""
-    cut: dict[tuple[int, int], None] = field(default_factory=dict)
-    clogged_until: dict[tuple[int, int], int] = field(default_factory=dict)
+    cut: dict[Link, None] = field(default_factory=dict)
+    clogged_until: dict[Link, int] = field(default_factory=dict)
+    swallowing: dict[Link, None] = field(default_factory=dict)
+    """Links that take everything and deliver nothing; unlike a cut, nobody notices."""
 
     def send(self, sender: int, receiver: int, packet: object, size: int) -> None:
         """Put a packet on its way; a big one takes longer."""
         world, weather = self.world, self.weather
-        if (sender, receiver) in self.cut:
-            world.counts["cut"] += 1
+        link = (sender, receiver)
+        if link in self.cut:
+            world.counts["packet cut off"] += 1
+            return
+        if link in self.swallowing:
+            world.counts["packet swallowed"] += 1
             return
         chance = world.chance
         if weather.loss and chance.randrange(100) < weather.loss:
-            world.note("lost")
+            world.fault("packet lost")
             return
         copies = 1
         if weather.repeat and chance.randrange(100) < weather.repeat:
-            world.note("repeated")
+            world.fault("packet repeated")
             copies = 2
         for _ in range(copies):
-            delay = chance.randint(*weather.base_ms) + size // 100_000
-            if weather.tail and chance.randrange(100) < weather.tail:
-                world.note("delayed")
-                delay += chance.randrange(weather.tail_ms) * chance.randrange(100) // 100
-            clogged = self.clogged_until.get((sender, receiver), 0)
-            delay = max(delay, clogged - world.now_ms)
+            delay = max(self._delay(size), self.clogged_until.get(link, 0) - world.now_ms)
             lives = self._lives(sender, receiver)
             world.after(delay, partial(self._arrive, sender, receiver, packet, lives))
+
+    def _delay(self, size: int) -> int:
+        world, weather, chance = self.world, self.weather, self.world.chance
+        delay = chance.randint(*weather.base_ms) + size // 100_000
+        if weather.tail and chance.randrange(100) < weather.tail:
+            world.fault("packet delayed")
+            delay += chance.randrange(weather.tail_ms) * chance.randrange(100) // 100
+        if weather.overtake and chance.randrange(100) < weather.overtake:
+            world.fault("packet overtaken")
+            delay += chance.randrange(1, weather.overtake_ms)
+        return delay
 
     def _lives(self, sender: int, receiver: int) -> tuple[int, int]:
         return self.lives.get(sender, 0), self.lives.get(receiver, 0)
@@ -81,3 +98,4 @@ class Network:
         self.weather = Weather()
         self.cut.clear()
         self.clogged_until.clear()
+        self.swallowing.clear()

@@ -6,15 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from node.driver.host import DriverSettings
-from tests.simulator.adversaries.conflicter import Conflicter
-from tests.simulator.adversaries.corrupt import CorruptHost, CorruptNode
-from tests.simulator.adversaries.equivocator import Equivocator
-from tests.simulator.adversaries.flooder import Flooder
-from tests.simulator.adversaries.forger import Forger
-from tests.simulator.adversaries.nuller import Nuller
-from tests.simulator.adversaries.outdated import Outdated
-from tests.simulator.adversaries.silent import Silent, Withholder
-from tests.simulator.adversaries.spoiler import Spoiler
+from tests.simulator.adversaries.corrupt import CorruptNode
+from tests.simulator.adversaries.menu import ADVERSARIES, NEEDS_OFFENCES
 from tests.simulator.adversaries.twins import Twins
 from tests.simulator.checkers import Monitor, Violation
 from tests.simulator.faults import Faults
@@ -22,23 +15,9 @@ from tests.simulator.ground import TIMING, GroundMaker, Wishes, toy_ground
 from tests.simulator.network import Network
 from tests.simulator.node import SimulatedNode
 from tests.simulator.node_ground import node_ground
-from tests.simulator.world import EPOCH_MS, World
+from tests.simulator.world import EPOCH_MS, FAULT, World
 
-ADVERSARIES: dict[str, type[CorruptHost] | type[Twins]] = {
-    "conflicter": Conflicter,
-    "equivocator": Equivocator,
-    "flooder": Flooder,
-    "forger": Forger,
-    "nuller": Nuller,
-    "outdated": Outdated,
-    "silent": Silent,
-    "spoiler": Spoiler,
-    "twins": Twins,
-    "withholder": Withholder,
-}
-
-BLOCKLESS = ("conflicter", "forger", "nuller", "outdated", "silent", "twins", "withholder")
-"""Adversaries that need no second block of their own making."""
+DRIFT_BOUND_MS = 150
 
 GROUNDS: dict[str, GroundMaker] = {"toy": toy_ground, "node": node_ground}
 """Which application runs under the drivers: a toy, or the one of the node."""
@@ -94,8 +73,13 @@ class Simulation:
         self.monitor = Monitor(
             ground.genesis_hash, ground.verify, ground.plug.validators, dishonest
         )
+        if ground.audit is not None:
+            honest = [key for at, key in enumerate(self.keys) if at not in dishonest]
+            ground.audit.honest = tuple(honest)
         self.network = Network(self.world)
-        settings = DriverSettings(ground.genesis_hash, ground.verify, TIMING, drift_bound_ms=150)
+        settings = DriverSettings(
+            ground.genesis_hash, ground.verify, TIMING, drift_bound_ms=DRIFT_BOUND_MS
+        )
         self.nodes: list[SimulatedNode] = []
         arguments = (self.world, self.network, self.monitor, ground.plug, settings)
         for index, signer in enumerate(ground.signers):
@@ -118,13 +102,16 @@ class Simulation:
         )
         if scenario.faults is not None:
             self.faults.on = scenario.faults or ("none",)
+        self.monitor.latest_clock_ms = self.faults.sane_clock_ms
+        self.monitor.drift_bound_ms = DRIFT_BOUND_MS
 
     def _adversaries(self) -> tuple[str, ...]:
         chance = self.world.chance
         if self.scenario.adversaries is not None:
             return self.scenario.adversaries
         count = chance.choice((0, self.faulty, chance.randrange(self.faulty + 1)))
-        kinds = sorted(ADVERSARIES if self.ground.plug.can_forge_blocks else BLOCKLESS)
+        punishes = self.ground.audit is not None
+        kinds = [kind for kind in sorted(ADVERSARIES) if punishes or kind not in NEEDS_OFFENCES]
         return tuple(chance.choice(kinds) for _ in range(count))
 
     def describe(self) -> str:
@@ -150,6 +137,8 @@ class Simulation:
         more = self.scenario.more_heights
         self._expect(healthy, reached + 1 + more, self._patience_ms(more, reached + 1))
         self._check_bounds(healthy)
+        if self.ground.plug.audit is not None:
+            self.ground.plug.audit(healthy)
         return self._report(None)
 
     def _work(self) -> None:
@@ -205,10 +194,15 @@ def run_seed(seed: int, scenario: Scenario | None = None) -> Report:
     return Simulation(seed, scenario or Scenario()).run_reporting()
 
 
+def faults_of(counts: Counter[str]) -> Counter[str]:
+    """The faults injected in a run, by kind."""
+    cut = len(FAULT)
+    return Counter({name[cut:]: count for name, count in counts.items() if name.startswith(FAULT)})
+
+
 def fault_count(counts: Counter[str]) -> int:
-    """How many faults a run injected."""
-    names = ("lost", "repeated", "delayed", "cut", "fault", "crashed", "withheld", "restored")
-    return sum(counts[name] for name in names)
+    """How many faults a run injected: the sum over all kinds."""
+    return faults_of(counts).total()
 
 
 def scenario_of(options: tuple[str, ...]) -> Scenario:

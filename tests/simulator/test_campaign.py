@@ -1,14 +1,17 @@
 """Campaigns add up: cut and resumed they give what one run gives, and watching changes nothing."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from scripts.simulation import campaign as campaigns
-from scripts.simulation.campaign import Campaign, run_range, scenario
+from scripts.simulation import progress
+from scripts.simulation.campaign import ROOT, Campaign, run_range, scenario, source_files
 from scripts.simulation.main import replay, replay_line, run_all
 from tests.simulator.coverage import RULES, RuleWatch, watched
-from tests.simulator.simulation import Scenario, run_seed
+from tests.simulator.simulation import Scenario, fault_count, faults_of, run_seed
 
 SHORT = ("bad_ms=400", "more_heights=1", "observers=0")
 
@@ -59,6 +62,47 @@ def test_sizes_and_signatures_are_mixed_and_options_win() -> None:
     assert 10 < sum(bool(one.real_signatures) for one in drawn) < 70
     assert scenario(3, ("n=7",), plain=False).n == 7
     assert scenario(3, (), plain=True) == Scenario()
+
+
+def test_some_seeds_run_the_application_of_the_node() -> None:
+    drawn = [scenario(seed, (), plain=False) for seed in range(1000)]
+    assert 10 <= sum(one.application == "node" for one in drawn) <= 40
+    assert all(
+        one.application == "toy" for one in (scenario(s, ("n=7",), plain=False) for s in range(99))
+    )
+
+
+def test_the_fingerprint_covers_every_file_that_a_seed_uses() -> None:
+    """Else a campaign would add up results of different programs."""
+    code = (
+        "import sys; from scripts.simulation.campaign import run_range\n"
+        "run_range((0, 1, ('bad_ms=200', 'more_heights=1', 'application=node'), False))\n"
+        "print('\\n'.join(sorted(filter(None, (getattr(module, '__file__', None)"
+        " for module in list(sys.modules.values()))))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    used = [Path(line) for line in done.stdout.splitlines()]
+    own = [path for path in used if path.is_relative_to(ROOT) and ".venv" not in path.parts]
+    assert len(own) > 50
+    covered = set(source_files())
+    assert [path for path in own if path not in covered and path.stat().st_size] == []
+
+
+def test_faults_are_counted_by_kind_and_summed() -> None:
+    counts = run_range((0, 8, ("n=4",), False)).events
+    kinds = faults_of(counts)
+    assert fault_count(counts) == sum(kinds.values()) > 1000
+    assert {"packet lost", "node crashed", "link clogged", "partition two-way"} <= set(kinds)
+
+
+def test_progress_is_told_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "EVERY_S", 0)
+    progress.Progress("seeds", 10).tell(4, 1)
+    assert capsys.readouterr().err.startswith("4 of 10 seeds, ")
 
 
 def test_every_rule_acts_within_a_few_seeds() -> None:

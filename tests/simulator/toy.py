@@ -20,10 +20,10 @@ from consensus.simplex.types import (
 from consensus.simplex.wire import decode_certificate, encode_certificate
 from ledger.codec import pack, unpack
 from ledger.crypto import digest
-from ledger.errors import Reason, Rejected
+from ledger.errors import Corrupt, Reason, Rejected
 from tests.simulator.disk import Disk, StoredBlock
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ class ToyApplication:
         self.height = 0
         self.certificate: Certificate | None = None
         self.checked: dict[bytes, bytes] = {}
+        self.final: dict[int, bytes] = {}
         self.late_votes: list[Vote] = []
         self.declines = False
         for height in sorted(disk.blocks):
@@ -167,6 +168,10 @@ class ToyApplication:
         return self.start()
 
     def note_finalize_votes(self, votes: tuple[Vote, ...]) -> None:
+        """Late votes earn, so they must be for the block that is final."""
+        for vote in votes:
+            if self.final.get(vote.height) != vote.payload or vote.kind is not VoteKind.FINALIZE:
+                raise Corrupt(f"a late vote for another block: {vote}")
         self.late_votes.extend(votes)
         del self.late_votes[:-100]
 
@@ -175,6 +180,7 @@ class ToyApplication:
         assert block.parent == self.tip
         assert block.height == self.height + 1
         self.height, self.tip = block.height, block_digest
+        self.final[block.height] = block_digest
         self.tip_time_ms, self.count = block.time_ms, block.count
         self.certificate = certificate
         self.checked.clear()

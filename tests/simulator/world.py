@@ -9,6 +9,9 @@ from hashlib import sha256
 EPOCH_MS = 1_700_000_000_000
 """Where virtual wall clocks begin."""
 
+FAULT = "fault: "
+"""What the counts of injected faults are called by, before their kind."""
+
 
 class World:
     """Events happen in the order of (time, scheduling); the seed decides everything else."""
@@ -40,6 +43,10 @@ class World:
         self.counts[kind] += 1
         self._hash.update(b"%d %s " % (self.now_ms, kind.encode()))
         self._hash.update(data)
+
+    def fault(self, kind: str) -> None:
+        """Note a fault that was injected; campaigns count these by kind."""
+        self.note(FAULT + kind)
 
     def digest(self) -> str:
         """The hash of everything noted so far."""

@@ -10,8 +10,7 @@ class Equivocator(CorruptHost):
         if isinstance(message, Vote) and message.kind is VoteKind.NOTARIZE and receiver % 2:
             data = self.node.driver.block(message.payload) if self.node.driver else None
             if data is not None and message.parent_view == 0:
-                facts = self.node.application.inspect(self.node.plug.variant(data))
-                proposal = (0, facts.digest)
+                proposal = (0, self.node.plug.digest(self.node.plug.variant(data)))
                 message = self.sign(VoteKind.NOTARIZE, message, message.view, proposal)
         super().post(receiver, message)
 

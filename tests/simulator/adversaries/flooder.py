@@ -27,4 +27,5 @@ class Flooder(CorruptHost):
         super().push_block(receiver, data)
         for _ in range(4):
             super().push_block(receiver, self.node.plug.variant(data))
-            super().push_block(receiver, self.node.plug.invalid(data))
+            kind = self.node.world.chance.choice(self.node.plug.invalid_kinds)
+            super().push_block(receiver, self.node.plug.invalid(data, kind))

@@ -1,9 +1,9 @@
-"""Forger: garbage, votes under a wrong index, certificates that do not hold, false heights."""
+"""Forger: garbage, votes under an index out of range, false heights, requests without sense."""
 
 from dataclasses import replace
 
 from consensus.simplex.events import GetCertificate, Message, Status
-from consensus.simplex.types import Certificate, Vote, Want
+from consensus.simplex.types import Vote, Want
 from tests.simulator.adversaries.corrupt import CorruptHost
 
 
@@ -14,11 +14,11 @@ class Forger(CorruptHost):
         match chance.randrange(8):
             case 0:
                 data = chance.randbytes(chance.randrange(200))
-                self.node.network.send(self.node.index, receiver, ("message", data), 100)
+                self.node.send_packet(receiver, ("message", data), 100)
             case 1 if isinstance(message, Vote):
                 super().post(receiver, replace(message, signer=chance.randrange(256)))
-            case 2 if isinstance(message, Certificate):
-                self._bad_certificate(receiver, message)
+            case 2 if isinstance(message, Vote):
+                super().post(receiver, replace(message, signature=bytes(64)))
             case 3:
                 height = chance.randrange(1, 1 << 40)
                 super().post(receiver, Status(height, chance.randrange(1, 99), asks=True))
@@ -27,15 +27,6 @@ class Forger(CorruptHost):
                 super().post(receiver, GetCertificate(message.height, view, Want.ANY))
             case 5:
                 junk = chance.randbytes(chance.randrange(400))
-                self.node.network.send(self.node.index, receiver, ("block", junk), 100)
+                self.node.send_packet(receiver, ("block", junk), 100)
             case _:
                 pass
-
-    def _bad_certificate(self, receiver: int, certificate: Certificate) -> None:
-        doubled = (certificate.signatures[0],) * len(certificate.signatures)
-        bad = (
-            replace(certificate, view=certificate.view + 1),
-            replace(certificate, signatures=doubled),
-            replace(certificate, signers=certificate.signers + b"\x00"),
-        )
-        super().post(receiver, self.node.world.chance.choice(bad))

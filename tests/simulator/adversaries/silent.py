@@ -1,4 +1,4 @@
-"""Silent: hears everything and says nothing; Withholder: votes, but never shows its blocks."""
+"""Silent: hears everything and says nothing."""
 
 from consensus.simplex.events import Message
 from tests.simulator.adversaries.corrupt import CorruptHost
@@ -11,9 +11,5 @@ class Silent(CorruptHost):
     def push_block(self, receiver: int, data: bytes) -> None:
         self.node.world.note("withheld")
 
-
-class Withholder(CorruptHost):
-    def push_block(self, receiver: int, data: bytes) -> None:
-        """One peer gets the block, nobody else."""
-        if receiver == (self.node.index + 1) % len(self.node.keys):
-            super().push_block(receiver, data)
+    def serve_block(self, receiver: int, data: bytes) -> None:
+        self.node.world.note("withheld")

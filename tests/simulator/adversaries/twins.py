@@ -4,24 +4,15 @@ Which peer sees which twin changes all the time; some see both.  Neither twin li
 they are as Byzantine as it gets: everything they sign is well meant and contradictory.
 """
 
-from consensus.simplex.events import Message
+from consensus.simplex.types import Signer
+from node.driver.host import DriverSettings
 from tests.simulator.adversaries.corrupt import CorruptNode
-from tests.simulator.host import SimulatedHost
-from tests.simulator.node import SimulatedNode
+from tests.simulator.checkers import Monitor
+from tests.simulator.network import Network
+from tests.simulator.node import Plug, SimulatedNode
+from tests.simulator.world import World
 
 TURN_MS = 300
-
-
-class TwinHost(SimulatedHost):
-    """Speaks only to the peers that see this twin."""
-
-    def post(self, receiver: int, message: Message) -> None:
-        if self.node.sees(receiver):
-            super().post(receiver, message)
-
-    def push_block(self, receiver: int, data: bytes) -> None:
-        if self.node.sees(receiver):
-            super().push_block(receiver, data)
 
 
 class Twin(SimulatedNode):
@@ -30,11 +21,12 @@ class Twin(SimulatedNode):
     bit = 1
     masks: dict[int, int]
 
-    def make_host(self) -> SimulatedHost:
-        return TwinHost(self)
-
     def sees(self, peer: int) -> bool:
         return bool(self.masks.get(peer, 3) & self.bit)
+
+    def send_packet(self, receiver: int, packet: object, size: int) -> None:
+        if self.sees(receiver):
+            super().send_packet(receiver, packet, size)
 
     def receive(self, sender: int, packet: object) -> None:
         if self.sees(sender):
@@ -44,15 +36,29 @@ class Twin(SimulatedNode):
 class Twins(CorruptNode):
     """Looks like one node from outside: same index, same key, two lives."""
 
-    def __init__(self, world, network, monitor, plug, settings, keys, signer) -> None:
+    def __init__(
+        self,
+        world: World,
+        network: Network,
+        monitor: Monitor,
+        plug: Plug,
+        settings: DriverSettings,
+        keys: tuple[bytes, ...],
+        signer: Signer,
+    ) -> None:
         arguments = (world, network, monitor, plug, settings, keys, signer)
         super().__init__(*arguments)
         self.masks: dict[int, int] = {}
         self.pair = (Twin(*arguments), Twin(*arguments))
         for bit, twin in enumerate(self.pair, start=1):
             twin.bit, twin.masks = bit, self.masks
+            twin.is_honest = False
         network.deliver[self.index] = self.receive
         self._turns = False
+
+    @property
+    def processes(self) -> tuple[SimulatedNode, ...]:
+        return self.pair
 
     @property
     def is_up(self) -> bool:
