@@ -36,13 +36,17 @@ class ExchangeFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ExchangeLimits:
-    """max_block_bytes: one encoded block; max_chain_bytes: one answer of many."""
+    """max_block_bytes: one encoded block; max_chain_bytes: one answer of many.
+
+    `chain_timeout_s` lets a slow link carry a large answer; nobody waits for it idly, see
+    `node/peers/sync.py`.
+    """
 
     max_block_bytes: int
     max_chain_bytes: int
     push_timeout_s: float = 5.0
     fetch_timeout_s: float = 3.0
-    chain_timeout_s: float = 5.0
+    chain_timeout_s: float = 15.0
 
 
 @cache
@@ -75,13 +79,13 @@ class BlockExchange:
 
         Raises ExchangeFailed.
         """
-        limits = self._limits
-        path = f"{CHAIN_PATH}?from={first}&count={min(count, CHAIN_BLOCKS_MAX)}"
+        limits, count = self._limits, min(count, CHAIN_BLOCKS_MAX)
+        path = f"{CHAIN_PATH}?from={first}&count={count}"
         body = await self._request(
             peer, "GET", path, b"", limits.max_chain_bytes, limits.chain_timeout_s
         )
         try:
-            items = unpack(body, 2 * CHAIN_BLOCKS_MAX, limits.max_chain_bytes)
+            items = unpack(body, 2 * count, limits.max_chain_bytes)
         except Rejected as error:
             raise ExchangeFailed(str(error), blame=True) from None
         if len(items) % 2:
