@@ -113,9 +113,14 @@ class BlockExchange:
                 ) as response,
             ):
                 return await _read(response, cap)
+        except ExchangeFailed:
+            raise
         except TimeoutError:
             raise ExchangeFailed(f"no answer within {timeout_s} s", blame=True) from None
-        except (httpx.HTTPError, OSError) as error:
+        except Exception as error:  # noqa: BLE001
+            # Not only httpx.HTTPError and OSError: a connection that is reset while it opens makes
+            # the layers below stumble over a socket that is gone (AttributeError).  Whatever they
+            # raise, the other side brought it about, and it must not end this node.
             raise ExchangeFailed(type(error).__name__, blame=False) from None
 
     def _client(self, peer: PeerInfo) -> httpx.AsyncClient:
