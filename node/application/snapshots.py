@@ -20,12 +20,12 @@ from ledger.accounts import total_money
 from ledger.blocks import Header, block_hash, decode_header
 from ledger.crypto import verify
 from ledger.errors import Corrupt, Rejected
+from ledger.genesis import genesis_money
 from ledger.state import Overlay, State
 from ledger.tree import Tree
 from ledger.types import Digest, Height
 from node.application.application import election_bytes
 from node.application.chain import Chain
-from node.application.genesis import genesis_state
 from node.application.head import Head, head_at
 from node.application.startup import read_header, stored_certificate
 from node.storage.batch import StoredTip
@@ -178,7 +178,7 @@ def _require_sound(state: State, header: Header, certificate: Certificate, chain
         raise SnapshotRefused(
             Refusal.BAD_CERTIFICATE, f"not signed by a quorum of the {voters.n} that vote"
         )
-    made, found = total_money(genesis_state(chain.genesis)), total_money(state)
+    made, found = genesis_money(chain.genesis.genesis.ledger), total_money(state)
     if found != made:
         raise SnapshotRefused(
             Refusal.WRONG_MONEY, f"{found} micro-tokens in all, the genesis made {made}"
