@@ -14,14 +14,17 @@ from tests.e2e.kit import Net, free_port_run, has_ended, run, until
 from tests.e2e.town import Town
 from tests.e2e.vote_tap import VoteTap
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+PATIENCE_S = 180.0
+"""Eight starts of a whole interpreter stand between the first block and the last check."""
 
 
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     tap = VoteTap()
     net = Net(tmp_path / "net", tap.environment)
-    options = ("--validators", "4", "--base-port", str(free_port_run(4)), "--block-time", "400ms")
+    options = ("--validators", "4", "--base-port", str(free_port_run(4)), "--block-time", "800ms")
     try:
         net.start(*options)
         found = Town(net, tap)
@@ -53,7 +56,7 @@ def test_a_validator_that_lost_its_disk_comes_back_from_a_snapshot_and_votes_aga
     assert exported.returncode == 0, exported.stderr
     height = json.loads(exported.stdout)["height"]
     net.revive(source)
-    until(lambda: net.height(source) > height, "the exporting node again")
+    until(lambda: net.height(source) > height, "the exporting node again", PATIENCE_S)
 
     net.kill(victim)
     town.keep_journals()
@@ -68,12 +71,13 @@ def test_a_validator_that_lost_its_disk_comes_back_from_a_snapshot_and_votes_aga
     town.pay(witness)
 
     net.revive(victim)
-    until(lambda: net.height(victim) >= net.height(witness) - 1 > 0, "the catch-up")
+    until(lambda: net.height(victim) >= net.height(witness) - 1 > 0, "the catch-up", PATIENCE_S)
     back = net.height(victim)
     place = net.data(victim, "/v1/status")["node"]["index"]
     until(
         lambda: any(place in block["signed"] for block in net.blocks(witness, above=back)),
         "a block that the node from the snapshot signed",
+        PATIENCE_S,
     )
     below = httpx.get(f"{net.url(victim)}/v1/blocks/{height}", trust_env=False)
     assert (below.status_code, below.json()["code"]) == (410, "pruned")
