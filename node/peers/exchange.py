@@ -145,6 +145,8 @@ class BlockExchange:
 
 
 async def _read(response: httpx.Response, cap: int) -> bytes:
+    if response.status_code == httpx.codes.GONE:
+        raise ExchangeFailed("keeps no blocks that old", blame=False)
     if not 200 <= response.status_code < 300:
         # Refused or not there: an honest peer that is busy or late answers so too.
         raise ExchangeFailed(f"status {response.status_code}", blame=False)

@@ -16,7 +16,7 @@ from ledger.types import Digest
 from node.storage import blocks as store_blocks
 from node.storage.batch import StoredTip
 from node.storage.database import migrate, writing_engine
-from node.storage.errors import NotEmpty
+from node.storage.errors import NotEmpty, StorageFailed
 from node.storage.guard import GuardFile
 from node.storage.pending import FLUSHED_HEIGHT
 from node.storage.snapshot_file import sync_directory
@@ -97,12 +97,21 @@ def _grown(path: Path) -> Iterator[Seeding]:
                 with connection.begin():
                     migrate(connection)
                 yield Seeding(connection)
-                raw = connection.connection.cursor()
-                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                raw.execute("PRAGMA journal_mode=DELETE")
-                raw.close()
+                _close_log(connection)
         finally:
             engine.dispose()
+
+
+def _close_log(connection: Connection) -> None:
+    """Take everything over into the one file; the next to open it begins a log again."""
+    cursor = connection.connection.cursor()
+    try:
+        busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        (mode,) = cursor.execute("PRAGMA journal_mode=DELETE").fetchone()
+    finally:
+        cursor.close()
+    if busy or mode != "delete":
+        raise StorageFailed("the new database could not be closed as one file")
 
 
 def _place(directory: Path) -> None:

@@ -170,6 +170,18 @@ async def test_blocks_are_pushed_fetched_and_served_in_ranges(
         await low.exchange.fetch(high.info(), b"x" * 32)
 
 
+async def test_a_peer_that_began_with_a_snapshot_says_so_and_is_not_to_blame(
+    pair: tuple[MeshNode, MeshNode],
+) -> None:
+    low, high = pair
+    high.chain = [(b"block", b"certificate")] * 5
+    high.lowest = 4
+    with pytest.raises(ExchangeFailed, match="keeps no blocks that old") as told:
+        await low.exchange.chain(high.info(), 3, 10)
+    assert not told.value.blame
+    assert len(await low.exchange.chain(high.info(), 4, 10)) == 2
+
+
 async def test_a_block_above_the_bound_is_refused(pair: tuple[MeshNode, MeshNode]) -> None:
     low, high = pair
     with pytest.raises(ExchangeFailed, match="413"):
