@@ -81,6 +81,12 @@ def seed_state(overlay: Overlay, genesis: LedgerGenesis) -> None:
         raise Rejected(Reason.VALIDATION_ERROR, f"{total} micro-tokens are more than 2^53 - 1")
 
 
+def genesis_money(genesis: LedgerGenesis) -> int:
+    """Return all money there is from genesis on, micro-tokens: what `seed_state` hands out."""
+    accounts = sum(account.free_micro for account in genesis.accounts)
+    return accounts + sum(member.stake_micro for member in genesis.members) + genesis.pool_micro
+
+
 def _seed_account(overlay: Overlay, account: GenesisAccount) -> None:
     _require_key(account.address, account.name)
     write_account(overlay, account.address, Account(free=account.free_micro))

@@ -112,6 +112,7 @@ def make_context(backend: Backend, settings: ApiSettings, now_ms: Callable[[], i
         source=lambda: feeds[0].live(),
         replay=lambda first, last: feeds[0].replay(first, last),
         height=lambda: backend.tip().height,
+        lowest=lambda: backend.queries.first_height,
     )
     context = ApiContext(backend, settings, hub, metrics, rates, now_ms)
     feeds.append(Feed(context))

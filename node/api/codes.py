@@ -55,7 +55,7 @@ KINDS: Mapping[str, Kind] = {
         "Wait for the first one, or use `next_nonce`.",
     ),
     "duplicate_order": Kind(409, "The order exists already", "Look it up under /v1/orders."),
-    "pruned": Kind(410, "Deleted here to save room", "Ask a node that keeps all blocks."),
+    "pruned": Kind(410, "Not kept by this node", "Ask a node that keeps all blocks."),
     "body_too_large": Kind(413, "The body is too large", "Send fewer transactions at a time."),
     "uri_too_long": Kind(414, "The address is too long", "Shorten the query."),
     "unsupported_media_type": Kind(

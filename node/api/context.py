@@ -24,6 +24,7 @@ from node.api.events import StreamHub
 from node.api.limits import RateLimiter, RequestLimits
 from node.api.metrics import Metrics
 from node.api.params import is_hash
+from node.api.problems import Problem
 
 JSON_TYPE = "application/json"
 FOREVER = "public, max-age=31536000, immutable"
@@ -149,9 +150,14 @@ class ApiContext:
         """The block of a height.
 
         A block is final in memory a moment before the database has it: then wait that moment, so
-        that whatever `height` an answer named can be asked for.
+        that whatever `height` an answer named can be asked for.  Raises Problem("pruned") for one
+        at or below the snapshot this node began with.
         """
         queries = self.backend.queries
+        if 1 <= height < queries.first_height:
+            raise Problem(
+                "pruned", f"This node began with a snapshot of block {queries.first_height - 1}."
+            )
         for pause in READABLE_PAUSES:
             row = await self.read(queries.block, height)
             if row is not None or not 1 <= height <= self.backend.tip().height:
@@ -167,8 +173,9 @@ class ApiContext:
         """
         queries = self.backend.queries
         found = await self.read(queries.transaction, identity)
-        if found is None:
-            await self.block_at(self.backend.tip().height)
+        tip = self.backend.tip().height
+        if found is None and tip >= queries.first_height:
+            await self.block_at(tip)
             found = await self.read(queries.transaction, identity)
         return found
 

@@ -131,7 +131,15 @@ Replay = Callable[[int, int], Awaitable[Sequence[Frame]]]
 class StreamHub:
     """All open streams and the pump that feeds them."""
 
-    def __init__(self, source: Source, replay: Replay, height: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        replay: Replay,
+        height: Callable[[], int],
+        lowest: Callable[[], int] = lambda: 1,
+    ) -> None:
+        """`lowest` is the first height whose block the node has, `height` the last."""
+        self._lowest = lowest
         self._source = source
         self._replay = replay
         self._height = height
@@ -210,6 +218,10 @@ class StreamHub:
         if first > last:  # the id comes from another life of this chain
             yield gap_text(Lost(1, last)), (last, END_OF_BLOCK)
             return
+        lowest = self._lowest()
+        if first < lowest - 1:
+            yield gap_text(Lost(first + 1, lowest - 1)), (lowest - 1, END_OF_BLOCK)
+            first = lowest
         if last - first > REPLAY_BLOCKS_MAX:
             lost = Lost(first + 1, last - REPLAY_BLOCKS_MAX)
             first = lost.last + 1

@@ -61,8 +61,9 @@ class Feed:
 
         def read() -> tuple[int, list[tuple[int, Sequence[Event]]]]:
             newest = queries.blocks(None, 1)
-            height = newest[0].height if newest else 0
-            heights = range(max(1, height - WARM_BLOCKS + 1), height + 1)
+            height = newest[0].height if newest else queries.first_height - 1
+            lowest = max(queries.first_height, height - WARM_BLOCKS + 1)
+            heights = range(lowest, height + 1)
             return height, [(at, queries.events(at)) for at in heights]
 
         height, told = await self._context.read(read)

@@ -89,7 +89,8 @@ async def list_blocks(
     state = context.backend.state()
     page = [summary_document(state, block) for block in facts]
     lowest = facts[-1].row.height if facts else 0
-    following = str(lowest) if len(facts) == limit and lowest > 1 else None
+    more = len(facts) == limit and lowest > queries.first_height
+    following = str(lowest) if more else None
     return reply_page(request, page, following, context.tip_meta())
 
 

@@ -32,6 +32,11 @@ class Head:
     validators: ValidatorSet
 
     @property
+    def state_root(self) -> Digest:
+        """Root of the state."""
+        return self.state.root
+
+    @property
     def view(self) -> int:
         """The origin view of the block, 0 at genesis."""
         return 0 if self.header is None else self.header.view
@@ -55,8 +60,12 @@ def genesis_head(state: State, genesis: LoadedGenesis) -> Head:
 
 def head_after(state: State, block: Block, certificate: Certificate) -> Head:
     """The end of the chain once `block` has been merged into `state`."""
-    header = block.header
-    return _head(state, header.height, block.hash, header.time_ms, header, certificate)
+    return head_at(state, block.header, block.hash, certificate)
+
+
+def head_at(state: State, header: Header, identity: Digest, certificate: Certificate) -> Head:
+    """The same where only the header of the last block is at hand; `identity` is its hash."""
+    return _head(state, header.height, identity, header.time_ms, header, certificate)
 
 
 def _head(

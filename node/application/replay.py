@@ -1,7 +1,8 @@
-"""Executes a stored chain from genesis and compares every state root: what `db check` does.
+"""Executes a stored chain again and compares every state root: what `db check` does.
 
-It needs nothing but the bodies, so it finds what no check of stored values can: a state that was
-altered together with its root, or a program that no longer computes what it once did.
+It needs nothing but a first state and the bodies, so it finds what no check of stored values can:
+a state that was altered together with its root, or a program that no longer computes what it once
+did.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from ledger.types import Digest, Height
 from node.application.chain import Chain
 from node.application.checking import DOUBT, OWN_DATABASE, check_block
 from node.application.genesis import genesis_state
-from node.application.head import genesis_head, head_after
+from node.application.head import Head, genesis_head, head_after
 from node.storage.errors import StoreCorrupt
 
 Read = Callable[[Height], tuple[bytes, bytes] | None]
@@ -31,13 +32,16 @@ class Replayed:
     transactions: int
 
 
-def replay(chain: Chain, read: Read, *, signatures: bool) -> Iterator[Replayed]:
+def replay(
+    chain: Chain, read: Read, *, signatures: bool, start: Head | None = None
+) -> Iterator[Replayed]:
     """Execute heights 1, 2, ... until `read` has no more.  Raises StoreCorrupt at the first fault.
 
     signatures: also verify every transaction, vote and finalization, as a stranger would.
+    start: the verified head of a snapshot, to begin above it instead; it is used up.
     """
     trust = DOUBT if signatures else OWN_DATABASE
-    head = genesis_head(genesis_state(chain.genesis), chain.genesis)
+    head = start or genesis_head(genesis_state(chain.genesis), chain.genesis)
     while (stored := read(head.height + 1)) is not None:
         height = head.height + 1
         try:

@@ -36,13 +36,17 @@ class ExchangeFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ExchangeLimits:
-    """max_block_bytes: one encoded block; max_chain_bytes: one answer of many."""
+    """max_block_bytes: one encoded block; max_chain_bytes: one answer of many.
+
+    `chain_timeout_s` lets a slow link carry a large answer; nobody waits for it idly, see
+    `node/peers/sync.py`.
+    """
 
     max_block_bytes: int
     max_chain_bytes: int
     push_timeout_s: float = 5.0
     fetch_timeout_s: float = 3.0
-    chain_timeout_s: float = 5.0
+    chain_timeout_s: float = 15.0
 
 
 @cache
@@ -75,13 +79,13 @@ class BlockExchange:
 
         Raises ExchangeFailed.
         """
-        limits = self._limits
-        path = f"{CHAIN_PATH}?from={first}&count={min(count, CHAIN_BLOCKS_MAX)}"
+        limits, count = self._limits, min(count, CHAIN_BLOCKS_MAX)
+        path = f"{CHAIN_PATH}?from={first}&count={count}"
         body = await self._request(
             peer, "GET", path, b"", limits.max_chain_bytes, limits.chain_timeout_s
         )
         try:
-            items = unpack(body, 2 * CHAIN_BLOCKS_MAX, limits.max_chain_bytes)
+            items = unpack(body, 2 * count, limits.max_chain_bytes)
         except Rejected as error:
             raise ExchangeFailed(str(error), blame=True) from None
         if len(items) % 2:
@@ -109,9 +113,14 @@ class BlockExchange:
                 ) as response,
             ):
                 return await _read(response, cap)
+        except ExchangeFailed:
+            raise
         except TimeoutError:
             raise ExchangeFailed(f"no answer within {timeout_s} s", blame=True) from None
-        except (httpx.HTTPError, OSError) as error:
+        except Exception as error:  # noqa: BLE001
+            # Not only httpx.HTTPError and OSError: a connection that is reset while it opens makes
+            # the layers below stumble over a socket that is gone (AttributeError).  Whatever they
+            # raise, the other side brought it about, and it must not end this node.
             raise ExchangeFailed(type(error).__name__, blame=False) from None
 
     def _client(self, peer: PeerInfo) -> httpx.AsyncClient:
@@ -136,6 +145,8 @@ class BlockExchange:
 
 
 async def _read(response: httpx.Response, cap: int) -> bytes:
+    if response.status_code == httpx.codes.GONE:
+        raise ExchangeFailed("keeps no blocks that old", blame=False)
     if not 200 <= response.status_code < 300:
         # Refused or not there: an honest peer that is busy or late answers so too.
         raise ExchangeFailed(f"status {response.status_code}", blame=False)

@@ -32,12 +32,14 @@ class BlockSource:
     """What the server gives out and takes in.
 
     block: the bytes of a block by hash, final or of the height under way.  chain: final blocks with
-    certificates.  on_block: a block a member pushed; True if it is of use here.
+    certificates.  on_block: a block a member pushed; True if it is of use here.  lowest: the first
+    height `chain` can give, above 1 where the node began with a snapshot.
     """
 
     block: Callable[[bytes], Awaitable[bytes | None]]
     chain: Callable[[int, int], Awaitable[list[tuple[bytes, bytes]]]]
     on_block: Callable[[Peer, bytes], Awaitable[bool]]
+    lowest: Callable[[], int] = lambda: 1
 
 
 class PeerServer:
@@ -139,6 +141,8 @@ class PeerServer:
         first, count = request.query_params.get("from", ""), request.query_params.get("count", "")
         if not (first.isdecimal() and count.isdecimal() and len(first) < 17 and len(count) < 5):
             return _refusal(400, "from and count are numbers")
+        if int(first) < self._source.lowest():
+            return _refusal(410, "blocks that old are not kept here")
         pairs = await self._source.chain(int(first), min(int(count), CHAIN_BLOCKS_MAX))
         body = pack([item for pair in pairs for item in pair])
         return Response(body, media_type="application/octet-stream")

@@ -149,7 +149,9 @@ class Runtime:
             lambda address: self.network.is_known(bytes.fromhex(address)),
             lambda: monotonic_ms() / 1000,
         )
-        source = BlockSource(self._block, self._chain_range, self.host.on_block)
+        source = BlockSource(
+            self._block, self._chain_range, self.host.on_block, lambda: self.queries.first_height
+        )
         scheme = "https" if self.settings.node.endpoint.startswith("https") else "http"
         self.peer_server = PeerServer(self.network, verifier, source, self.max_block_bytes, scheme)
 

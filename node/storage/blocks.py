@@ -1,15 +1,23 @@
 """Statements for decided blocks: one transaction writes one, and start-up reads them back."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
 
 from consensus.simplex.wire import encode_certificate
-from ledger.codec import encode
+from ledger.codec import encode, pack, unpack
+from ledger.errors import Rejected
 from ledger.types import Height
 from node.storage.batch import CommittedBlock, StoredTip
+from node.storage.errors import StoreCorrupt
 
 HEADERS_AT_ONCE = 512
+STATE_ROWS_AT_ONCE = 1_000
+
+# The block a database begins after when it was made from a snapshot: no row of `block`, since its
+# body was never here.
+ANCHOR = "snapshot"
+_ANCHOR_PARTS = 4
 
 _INSERT_BLOCK = (
     "INSERT INTO block (height, hash, time_ms, view, builder, transactions, trades, size,"
@@ -58,20 +66,42 @@ def save_election(connection: Connection, height: Height, document: bytes) -> No
     connection.exec_driver_sql(_SAVE_ELECTION, (height, document))
 
 
+def write_anchor(connection: Connection, anchor: StoredTip) -> None:
+    """Let the database begin after this block, whose body is not here."""
+    height = anchor.height.to_bytes(8, "big")
+    packed = pack([height, anchor.hash, anchor.header, anchor.certificate])
+    write_meta(connection, ANCHOR, packed)
+
+
+def read_anchor(connection: Connection) -> StoredTip | None:
+    """The block of the snapshot this database was made from; None if it begins at genesis."""
+    packed = read_meta(connection, ANCHOR)
+    if packed is None:
+        return None
+    try:
+        height, digest, header, certificate = unpack(packed, _ANCHOR_PARTS, len(packed))
+    except (Rejected, ValueError) as error:
+        raise StoreCorrupt(f"the block of the snapshot does not read back: {error}") from error
+    return StoredTip(int.from_bytes(height, "big"), digest, header, certificate)
+
+
 def read_tip(connection: Connection) -> StoredTip | None:
-    """The highest stored block, or None at genesis."""
+    """The highest stored block or the one of the snapshot, or None at genesis."""
     row = connection.exec_driver_sql(
         "SELECT height, hash, header, certificate FROM block ORDER BY height DESC LIMIT 1"
     ).first()
-    return None if row is None else StoredTip(*row)
+    return read_anchor(connection) if row is None else StoredTip(*row)
 
 
 def read_header(connection: Connection, height: Height) -> StoredTip | None:
-    """The block at `height` without its body."""
+    """The block at `height` without its body; also the one of the snapshot."""
     row = connection.exec_driver_sql(
         "SELECT height, hash, header, certificate FROM block WHERE height = ?", (height,)
     ).first()
-    return None if row is None else StoredTip(*row)
+    if row is not None:
+        return StoredTip(*row)
+    anchor = read_anchor(connection)
+    return anchor if anchor is not None and anchor.height == height else None
 
 
 def read_headers(connection: Connection) -> Iterator[StoredTip]:
@@ -96,9 +126,22 @@ def read_body(connection: Connection, height: Height) -> bytes | None:
 
 
 def read_state(connection: Connection) -> Iterator[tuple[bytes, bytes]]:
-    """All state rows as of the flushed height, ascending by key."""
+    """All state rows as of the flushed height, ascending by key, never all in memory."""
     rows = connection.exec_driver_sql("SELECT key, value FROM state ORDER BY key")
-    yield from ((key, value) for key, value in rows)
+    yield from ((key, value) for key, value in rows.yield_per(STATE_ROWS_AT_ONCE))
+
+
+def insert_state(connection: Connection, rows: Sequence[tuple[bytes, bytes]]) -> None:
+    """Add state rows to a new database."""
+    connection.exec_driver_sql("INSERT INTO state (key, value) VALUES (?, ?)", list(rows))
+
+
+def state_size(connection: Connection) -> tuple[int, int]:
+    """Number of state rows, and bytes of all keys and values."""
+    row = connection.exec_driver_sql(
+        "SELECT count(*), coalesce(sum(length(key) + length(value)), 0) FROM state"
+    ).one()
+    return int(row[0]), int(row[1])
 
 
 def read_meta(connection: Connection, name: str) -> bytes | None:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol
@@ -24,6 +25,7 @@ from ledger.codec import unpack
 from ledger.execution import Receipt
 from ledger.state import Event
 from ledger.types import Address, Digest, Height
+from node.storage.blocks import read_anchor
 from node.storage.database import reading_engine
 from node.storage.errors import StorageFailed
 from node.storage.pending import prefix_of
@@ -116,6 +118,13 @@ class Queries:
             raise StorageFailed(f"{type(error).__name__}: {error}") from error
 
     # ------------------------------------------------------------ blocks
+    @cached_property
+    def first_height(self) -> Height:
+        """The lowest height whose block can be here: 1, or the one above the snapshot's."""
+        with self._reading() as connection:
+            anchor = read_anchor(connection)
+        return 1 if anchor is None else anchor.height + 1
+
     def tip(self) -> BlockRow | None:
         """The newest stored block, None at genesis."""
         return next(iter(self.blocks(None, 1)), None)
@@ -156,16 +165,21 @@ class Queries:
         return None if row is None else bytes(row[0])
 
     def chain_range(self, first: Height, last: Height, max_bytes: int) -> list[tuple[bytes, bytes]]:
-        """(block bytes, certificate bytes) of `first`.. ascending, the first whatever its size."""
+        """(block bytes, certificate bytes) of `first`.. ascending, the first whatever its size.
+
+        Empty unless `first` itself is here: what came after a gap would look like a lie.
+        """
         chosen: list[tuple[bytes, bytes]] = []
         total = 0
         with self._reading() as connection:
             rows = connection.exec_driver_sql(
-                "SELECT body.data, block.certificate FROM block JOIN body USING (height)"
+                "SELECT height, body.data, block.certificate FROM block JOIN body USING (height)"
                 " WHERE height BETWEEN ? AND ? ORDER BY height",
                 (first, min(last, first + MAX_ROWS - 1)),
             )
-            for data, certificate in rows:
+            for height, data, certificate in rows:
+                if height != first + len(chosen):
+                    break
                 total += len(data) + len(certificate)
                 if chosen and total > max_bytes:
                     break

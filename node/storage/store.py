@@ -27,14 +27,16 @@ from node.storage.pending import FLUSHED_HEIGHT, WriteBehind
 DATABASE_FILE = "chain.db"
 GUARD_FILE = "guard"
 GENESIS_HASH = "genesis_hash"
-# Set in a copy made by `node/storage/backup.py`, and while a restored node still observes.
+# Set in a copy made by `node/storage/backup.py`, in a database made from a snapshot, and while a
+# restored node still observes.
 COPY_MARK = "copy"
 
 Result = TypeVar("Result")
 
 
 @contextmanager
-def _storage_errors() -> Iterator[None]:
+def storage_errors() -> Iterator[None]:
+    """Whatever the disk or the database reports becomes StorageFailed."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error, OSError) as error:
@@ -68,7 +70,7 @@ class Store:
         account changed.  Raises StoreLocked, WrongGenesis, SchemaTooNew, StorageFailed.
         """
         path = directory / DATABASE_FILE
-        with _storage_errors():
+        with storage_errors():
             if not path.exists() and not create:
                 raise StoreMissing(f"there is no database in {directory}")
             directory.mkdir(parents=True, exist_ok=True)
@@ -129,7 +131,7 @@ class Store:
 
         voted = self._transaction(write)
         if voted:
-            with _storage_errors():
+            with storage_errors():
                 self._file.raise_to(voted)
 
     def commit_block(self, committed: CommittedBlock) -> None:
@@ -177,18 +179,27 @@ class Store:
                 "DELETE FROM meta WHERE name = ?", (COPY_MARK,)
             )
         )
-        with _storage_errors():
+        with storage_errors():
             self._file.raise_to(0 if tip is None else tip.height)
         self.guard = Guard(GuardReason.COMPLETE, self._file.height)
 
     # ------------------------------------------------------------ reading, at start
+    @property
+    def flushed_height(self) -> Height | None:
+        """The height the state rows stand for; None before the genesis state is written."""
+        return self.pending.flushed_height
+
+    def anchor(self) -> StoredTip | None:
+        """The block of the snapshot this database was made from, None if it begins at genesis."""
+        return self._transaction(store_blocks.read_anchor)
+
     def tip(self) -> StoredTip | None:
         """The highest block on the disk, None at genesis."""
         return self._transaction(store_blocks.read_tip)
 
     def headers(self) -> Iterator[StoredTip]:
         """All stored blocks without bodies, ascending.  Write nothing before it is exhausted."""
-        with _storage_errors(), self._connection.begin():
+        with storage_errors(), self._connection.begin():
             yield from store_blocks.read_headers(self._connection)
 
     def header(self, height: Height) -> StoredTip | None:
@@ -211,7 +222,7 @@ class Store:
 
     # ------------------------------------------------------------ plumbing
     def _transaction(self, work: Callable[[Connection], Result]) -> Result:
-        with _storage_errors(), self._connection.begin():
+        with storage_errors(), self._connection.begin():
             return work(self._connection)
 
     def close(self) -> None:

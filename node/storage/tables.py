@@ -3,7 +3,7 @@
 One file holds all that must survive: decided blocks, the record of what this node signed, and the
 state as of some height.  They share a file because one commit must be able to order them.
 
-    meta                  name -> bytes: genesis hash, flushed height, marks
+    meta                  name -> bytes: genesis hash, flushed height, marks, the snapshot's block
     block                 one small row a height: hash, header, certificate, figures for lists
     body                  the block's bytes as decided, and what executing it told (JSON)
     transaction_location  first 8 bytes of a transaction id -> where it stands

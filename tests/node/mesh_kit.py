@@ -53,7 +53,8 @@ class MeshNode:
             lambda address: self.network.is_known(bytes.fromhex(address)),
             lambda: monotonic_ms() / 1000,
         )
-        source = BlockSource(self._block, self._chain, self._on_block)
+        self.lowest = 1
+        source = BlockSource(self._block, self._chain, self._on_block, lambda: self.lowest)
         self.server = PeerServer(self.network, verifier, source, MAX_BLOCK)
         self.url = ""
         self.limits = ConnectionLimits(64, 64, head_timeout_s=0.3)

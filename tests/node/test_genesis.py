@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ledger.accounts import total_money
 from ledger.crypto import digest
+from ledger.genesis import genesis_money
 from ledger.types import MAX_INTEGER
 from node.application.genesis import (
     Genesis,
@@ -124,3 +125,8 @@ def test_a_genesis_edited_after_the_start_is_refused_with_both_hashes(tmp_path: 
         Store.open(tmp_path, edited.hash)
     assert LOADED.hash.hex() in str(caught.value)
     assert edited.hash.hex() in str(caught.value)
+
+
+def test_the_money_of_a_genesis_is_what_its_state_holds() -> None:
+    loaded = make_genesis()
+    assert genesis_money(loaded.genesis.ledger) == total_money(genesis_state(loaded))

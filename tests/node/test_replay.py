@@ -28,35 +28,9 @@ from tests.node.small_chain import (
     build,
     decide,
     fresh_application,
-    make_genesis,
     options,
 )
-
-GENESIS = make_genesis()
-HEIGHTS = 7
-
-
-def open_node(directory: Path) -> tuple[Store, Application]:
-    store = Store.open(directory, GENESIS.hash)
-    return store, open_application(store, GENESIS, options(0), store.commit_block)
-
-
-def run_chain(directory: Path, heights: int = HEIGHTS) -> Application:
-    """Member 0 writes to a database, the others only take part."""
-    store, first = open_node(directory)
-    nodes = [first, *(fresh_application(GENESIS, index) for index in (1, 2, 3))]
-    wallet = Wallet(first.chain)
-    for height in range(1, heights + 1):
-        transactions = [wallet.pay(PEOPLE[height % 5], PEOPLE[height % 7 + 5])]
-        if height == 1:
-            transactions.append(wallet.sign(FLEETS[0], bid()))
-            transactions.append(wallet.sign(MEMBERS[1], ask()))
-        for node in nodes:
-            for transaction in transactions:
-                node.mempool.add(transaction)
-        decide(nodes, build(nodes))
-    store.close()
-    return first
+from tests.node.stored_chain import GENESIS, HEIGHTS, open_node, run_chain
 
 
 def same(reopened: Application, first: Application) -> None:

@@ -13,7 +13,7 @@ from node.driver.host import FinalBlockArrived
 from node.peers.exchange import ExchangeFailed
 from node.peers.outbox import Outbox
 from node.peers.peer import BAN_MS, SCORE_MAX, Peer, PeerInfo, Role
-from node.peers.sync import BLOCKS_PER_REQUEST, Syncer
+from node.peers.sync import ASKED_AT_ONCE, BLOCKS_PER_REQUEST, Syncer
 
 GOOD, BAD, WORSE = b"g" * 32, b"b" * 32, b"w" * 32
 Pair = tuple[bytes, bytes]
@@ -34,6 +34,10 @@ def honest(tip: int) -> Answer:
     return lambda first, count: [pair(at) for at in range(first, min(first + count, tip + 1))]
 
 
+def silent(first: int, count: int) -> list[Pair]:
+    raise AssertionError("never answers")
+
+
 def failing(*, blame: bool) -> Answer:
     def answer(first: int, count: int) -> list[Pair]:
         raise ExchangeFailed("no", blame=blame)
@@ -48,8 +52,9 @@ class World:
         self.now_ms = 0
         self.tip = 0
         self.asked: Counter[bytes] = Counter()
+        self.under_way = self.most_under_way = 0
         self.answers = answers
-        self.peers = {
+        self.known = {
             key: Peer(
                 PeerInfo(key, key[:1].decode(), Role.MEMBER, ""), Outbox(1, 1), lambda: self.now_ms
             )
@@ -60,12 +65,22 @@ class World:
         )  # type: ignore[arg-type]
 
     def peer(self, key: bytes) -> Peer | None:
-        return self.peers.get(key)
+        return self.known.get(key)
+
+    def peers(self) -> tuple[Peer, ...]:
+        return tuple(self.known.values())
 
     async def chain(self, info: PeerInfo, first: int, count: int) -> list[Pair]:
         self.asked[info.key] += 1
-        await asyncio.sleep(0)
-        return self.answers[info.key](first, count)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        try:
+            await asyncio.sleep(0)
+            if self.answers[info.key] is silent:
+                await asyncio.Event().wait()
+            return self.answers[info.key](first, count)
+        finally:
+            self.under_way -= 1
 
     async def check_signatures(self, data: bytes) -> None:
         if data == b"unsigned":
@@ -115,11 +130,11 @@ async def test_a_bad_peer_loses_its_own_score_and_the_sync_goes_on(bad: Answer) 
     for key in (WORSE, BAD):
         world.syncer.note(key, 10**9)
     world.syncer.note(GOOD, 101)
-    world.peers[GOOD].score = SCORE_MAX - 10
+    world.known[GOOD].score = SCORE_MAX - 10
     await world.catch_up(100)
     assert world.asked[BAD] + world.asked[WORSE] <= 4
-    assert world.peers[BAD].score < SCORE_MAX
-    assert world.peers[GOOD].score > SCORE_MAX - 10
+    assert world.known[BAD].score < SCORE_MAX
+    assert world.known[GOOD].score > SCORE_MAX - 10
 
 
 async def test_a_claim_that_is_taken_back_is_no_claim() -> None:
@@ -139,7 +154,7 @@ async def test_half_a_range_is_used_and_the_rest_asked_of_another() -> None:
     world = World({GOOD: honest(40), BAD: half})
     world.syncer.note(BAD, 41)
     world.syncer.note(GOOD, 41)
-    world.peers[GOOD].score = SCORE_MAX - 1
+    world.known[GOOD].score = SCORE_MAX - 1
     await world.catch_up(40)
     assert world.asked[BAD] == 1
 
@@ -148,7 +163,7 @@ async def test_an_unknown_or_banned_claimant_is_not_asked_and_does_not_count() -
     world = World({BAD: honest(10)})
     world.syncer.note(b"x" * 32, 50)
     world.syncer.note(BAD, 11)
-    world.peers[BAD].ban()
+    world.known[BAD].ban()
     assert world.syncer.lag == 0
     world.now_ms += BAN_MS
     assert world.syncer.lag == 10
@@ -156,9 +171,64 @@ async def test_an_unknown_or_banned_claimant_is_not_asked_and_does_not_count() -
 
 async def test_a_worn_out_peer_is_banned_for_a_while_and_may_start_over() -> None:
     world = World({BAD: honest(1)})
-    peer = world.peers[BAD]
+    peer = world.known[BAD]
     peer.penalise(SCORE_MAX)
     assert peer.banned
     assert peer.score == SCORE_MAX // 2
     world.now_ms += BAN_MS
     assert not peer.banned
+
+
+async def test_the_silent_are_overtaken_once_each_and_asked_last_from_then_on() -> None:
+    mute = [bytes([number]) * 32 for number in range(5)]
+    world = World({GOOD: honest(1000), **dict.fromkeys(mute, silent)})
+    for key in (*mute, GOOD):
+        world.syncer.note(key, 1001)
+    async with asyncio.timeout(5):
+        await world.catch_up(1000)
+    assert [world.asked[key] for key in mute] == [1] * len(mute)
+    assert world.asked[GOOD] == 1000 // BLOCKS_PER_REQUEST + 1
+    assert world.most_under_way == ASKED_AT_ONCE
+    assert all(world.known[key].score < SCORE_MAX for key in mute)
+    assert world.known[GOOD].score == SCORE_MAX
+
+
+async def test_when_the_only_claimant_is_silent_whoever_claims_later_is_asked_beside_it() -> None:
+    world = World({BAD: silent, GOOD: honest(10)})
+    world.syncer.note(BAD, 11)
+    task = asyncio.create_task(world.catch_up(10))
+    while not world.asked[BAD]:
+        await asyncio.sleep(0)
+    world.syncer.note(GOOD, 11)
+    async with asyncio.timeout(5):
+        await task
+    assert world.asked[BAD] == 1
+
+
+async def test_who_gives_less_than_he_could_is_asked_after_the_others() -> None:
+    world = World({BAD: lambda first, count: [pair(first)], GOOD: honest(500)})
+    for key in (BAD, GOOD):
+        world.syncer.note(key, 501)
+    await world.catch_up(500)
+    assert world.asked[BAD] <= 2
+
+
+async def test_an_empty_answer_at_the_last_claimed_height_is_no_lie() -> None:
+    world = World({GOOD: honest(5)})
+    world.syncer.note(GOOD, 7)
+    task = asyncio.create_task(world.catch_up(6))
+    while world.asked[GOOD] < 2:
+        await asyncio.sleep(0)
+    assert world.known[GOOD].score >= SCORE_MAX - 1
+    world.answers[GOOD] = honest(6)
+    await task
+
+
+async def test_one_liar_among_three_cannot_make_the_node_look_late() -> None:
+    world = World({GOOD: honest(9), BAD: honest(9), WORSE: honest(9)})
+    for key in (GOOD, BAD):
+        world.syncer.note(key, 10)
+    world.syncer.note(WORSE, 10**12)
+    assert world.syncer.lag == 9
+    world.tip = 9
+    assert not world.syncer.syncing

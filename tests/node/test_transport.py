@@ -2,10 +2,14 @@
 
 import asyncio
 import contextlib
+import socket
+import struct
+import threading
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import uvloop
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -127,10 +131,10 @@ async def test_a_stranger_gets_no_link(case: str) -> None:
     stranger = MeshNode(key_of(3))
     if case == "other chain":
         host.network.set_peers([stranger.info()])
-    async with started(host), connect(f"ws{host.url[4:]}{LINK_PATH}", proxy=None) as socket:
-        await socket.send(encode_hello(genesis, Hello(stranger.key.public_key, b"n" * 32)))
+    async with started(host), connect(f"ws{host.url[4:]}{LINK_PATH}", proxy=None) as link:
+        await link.send(encode_hello(genesis, Hello(stranger.key.public_key, b"n" * 32)))
         with pytest.raises(ConnectionClosed) as closed:
-            await socket.recv()
+            await link.recv()
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 4401
     assert host.linked == []
@@ -139,12 +143,12 @@ async def test_a_stranger_gets_no_link(case: str) -> None:
 async def test_a_known_account_without_its_key_gets_no_link() -> None:
     host, claimed = MeshNode(key_of(1)).listen(), MeshNode(key_of(2))
     host.network.set_peers([claimed.info()])
-    async with started(host), connect(f"ws{host.url[4:]}{LINK_PATH}", proxy=None) as socket:
-        await socket.send(encode_hello(GENESIS, Hello(claimed.key.public_key, b"n" * 32)))
-        await socket.recv()
-        await socket.send(bytes(64))
+    async with started(host), connect(f"ws{host.url[4:]}{LINK_PATH}", proxy=None) as link:
+        await link.send(encode_hello(GENESIS, Hello(claimed.key.public_key, b"n" * 32)))
+        await link.recv()
+        await link.send(bytes(64))
         with pytest.raises(ConnectionClosed):
-            await socket.recv()
+            await link.recv()
     assert host.linked == []
 
 
@@ -164,6 +168,18 @@ async def test_blocks_are_pushed_fetched_and_served_in_ranges(
     assert await low.exchange.chain(high.info(), 9, 3) == []
     with pytest.raises(ExchangeFailed, match="404"):
         await low.exchange.fetch(high.info(), b"x" * 32)
+
+
+async def test_a_peer_that_began_with_a_snapshot_says_so_and_is_not_to_blame(
+    pair: tuple[MeshNode, MeshNode],
+) -> None:
+    low, high = pair
+    high.chain = [(b"block", b"certificate")] * 5
+    high.lowest = 4
+    with pytest.raises(ExchangeFailed, match="keeps no blocks that old") as told:
+        await low.exchange.chain(high.info(), 3, 10)
+    assert not told.value.blame
+    assert len(await low.exchange.chain(high.info(), 4, 10)) == 2
 
 
 async def test_a_block_above_the_bound_is_refused(pair: tuple[MeshNode, MeshNode]) -> None:
@@ -264,6 +280,39 @@ async def test_a_peer_that_answers_badly_costs_one_bounded_request(
         with pytest.raises(ExchangeFailed, match=why):
             await asker.exchange.chain(liar, 1, 10)
         await asker.exchange.close()
+
+
+def test_a_peer_that_resets_connections_as_they_open_fails_and_nothing_else_does() -> None:
+    """Under uvloop, as nodes run: there the layers below raise AttributeError now and then."""
+    door = socket.create_server(("127.0.0.1", 0), backlog=256)
+
+    def reset_all() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                opened, _ = door.accept()
+                opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                opened.close()
+
+    async def ask_often() -> set[type[BaseException] | None]:
+        asker = MeshNode(key_of(1))
+        url = f"http://127.0.0.1:{door.getsockname()[1]}"
+        peer = PeerInfo(key_of(2).public_key, "resetter", Role.MEMBER, url)
+        told: set[type[BaseException] | None] = set()
+        for _ in range(20):
+            asks = [asker.exchange.chain(peer, 1, 10) for _ in range(20)]
+            told |= {type(each) for each in await asyncio.gather(*asks, return_exceptions=True)}
+        await asker.exchange.close()
+        return told
+
+    thread = threading.Thread(target=reset_all)
+    thread.start()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            assert runner.run(ask_often()) == {ExchangeFailed}
+    finally:
+        door.shutdown(socket.SHUT_RDWR)
+        door.close()
+        thread.join()
 
 
 async def test_what_a_peer_sets_as_a_cookie_is_neither_kept_nor_sent_back() -> None:

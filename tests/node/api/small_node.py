@@ -122,6 +122,7 @@ class MemoryQueries:
         self.committed: list[CommittedBlock] = []
         self.elections: dict[int, bytes] = {}
         self.pruned: set[int] = set()
+        self.first_height = 1
 
     def take(self, block: CommittedBlock) -> None:
         self.committed.append(block)

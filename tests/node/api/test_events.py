@@ -186,6 +186,21 @@ async def test_too_long_an_absence_gives_a_gap_then_the_last_blocks() -> None:
     assert await reader.ids(2) == ["4001.0", "4002.0"]
 
 
+async def test_what_lies_below_the_snapshot_of_a_node_is_a_gap() -> None:
+    async def nothing() -> AsyncIterator[Sequence[Frame] | Lost]:
+        await asyncio.get_running_loop().create_future()
+        yield []
+
+    async def replay(first: int, last: int) -> Sequence[Frame]:
+        assert first >= 41
+        return [block_frame(height) for height in range(first, last + 1)]
+
+    hub = StreamHub(nothing, replay, height=lambda: 60, lowest=lambda: 41)
+    reader = Reader(hub.stream(Wanted(), (10, 0), ""))
+    assert (await reader.next())[1:] == ("gap", {"from": 11, "to": 40})
+    assert await reader.ids(2) == ["41.0", "42.0"]
+
+
 async def test_the_number_of_streams_is_bounded(
     node: SmallNode, app: FastAPI, http: httpx.AsyncClient
 ) -> None:

@@ -208,6 +208,36 @@ async def test_a_pruned_block_is_gone_not_missing(node: SmallNode, http: httpx.A
     assert (answer.status_code, answer.json()["code"]) == (410, "pruned")
 
 
+@pytest.mark.parametrize("route", ["blocks", "elections", "rounds"])
+async def test_what_lies_below_the_snapshot_of_a_node_is_gone_not_missing(
+    node: SmallNode, http: httpx.AsyncClient, route: str
+) -> None:
+    for _ in range(4):
+        node.advance()
+    node.queries.first_height = 3
+    for height in (1, 2):
+        answer = await http.get(f"/v1/{route}/{height}")
+        assert (answer.status_code, answer.json()["code"]) == (410, "pruned")
+        assert "snapshot of block 2" in answer.json()["detail"]
+    assert (await http.get(f"/v1/{route}/3")).status_code == 200
+    assert (await http.get(f"/v1/{route}/9")).status_code == 404
+    page = (await http.get("/v1/blocks?limit=2")).json()
+    assert [block["height"] for block in page["data"]] == [4, 3]
+    assert page["next_cursor"] is None
+
+
+async def test_a_node_at_its_snapshot_answers_although_it_has_no_block(
+    node: SmallNode, http: httpx.AsyncClient
+) -> None:
+    node.advance()
+    node.queries.first_height = 2
+    node.queries.committed.clear()
+    assert (await http.get("/v1/status")).json()["data"]["height"] == 1
+    assert (await http.get("/v1/blocks")).json()["data"] == []
+    assert (await http.get("/v1/blocks/latest")).json()["code"] == "pruned"
+    assert (await http.get(f"/v1/txs/{'0' * 64}")).json()["code"] == "not_found"
+
+
 async def test_accounts_show_balances_roles_and_the_next_nonce(
     node: SmallNode, http: httpx.AsyncClient
 ) -> None:
