@@ -32,6 +32,7 @@ from node.application.genesis import LoadedGenesis
 from node.application.head import Head, head_after
 from node.application.mempool import Mempool, MempoolLimits
 from node.application.proposals import Proposal, Proposals
+from node.application.witness import TradeWitness
 from node.storage.batch import CommittedBlock
 
 CommitSink = Callable[[CommittedBlock], None]
@@ -182,9 +183,11 @@ class Application:
         proposal = self._proposals.executed(digest) or self._execute_again(digest)
         execution, block = proposal.execution, proposal.block
         changes = execution.overlay.changes
-        state = self.head.state
+        state, voting = self.head.state, self.head.validators
+        witness = TradeWitness(state, proposal)
         state.merge(execution.overlay)
         self.head = head_after(state, block, certificate)
+        changed = self.head.validators.digest != voting.digest
         committed = CommittedBlock(
             block=block,
             data=proposal.data,
@@ -195,6 +198,8 @@ class Application:
             changes=changes,
             election=election_bytes(self.head.election),
             round=round_bytes(proposal),
+            trade_proofs=witness.seal(state),
+            next_set=self.head.validators if changed else None,
         )
         self._sink(committed)
         self._move_on(committed)

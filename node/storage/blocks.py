@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
+from consensus.simplex.types import ValidatorSet
 from consensus.simplex.wire import encode_certificate
 from ledger.codec import encode
 from ledger.types import Height
@@ -20,6 +21,9 @@ _SAVE_ELECTION = (
     "INSERT INTO election (height, document) VALUES (?, ?)"
     " ON CONFLICT (height) DO UPDATE SET document = excluded.document"
 )
+
+_INSERT_PROOFS = "INSERT INTO trade_proof (height, data) VALUES (?, ?)"
+_SAVE_SET = "INSERT OR IGNORE INTO voting_set (digest, data) VALUES (?, ?)"
 
 
 def insert_block(connection: Connection, committed: CommittedBlock) -> None:
@@ -51,6 +55,21 @@ def insert_block(connection: Connection, committed: CommittedBlock) -> None:
         ),
     )
     save_election(connection, header.height + 1, committed.election)
+    if committed.trade_proofs:
+        connection.exec_driver_sql(_INSERT_PROOFS, (header.height, committed.trade_proofs))
+    if committed.next_set is not None:
+        save_set(connection, committed.next_set)
+
+
+def save_set(connection: Connection, validators: ValidatorSet) -> None:
+    """Keep a voting set for good: the state forgets it, who follows the chain needs it."""
+    connection.exec_driver_sql(_SAVE_SET, (validators.digest, encode_set(validators)))
+
+
+def encode_set(validators: ValidatorSet) -> bytes:
+    """64 bytes for each validator: its key, then its VRF key."""
+    pairs = zip(validators.keys, validators.vrf_keys, strict=True)
+    return b"".join(key + vrf_key for key, vrf_key in pairs)
 
 
 def save_election(connection: Connection, height: Height, document: bytes) -> None:
