@@ -11,6 +11,7 @@ from ledger.types import Height
 from node.storage.batch import CommittedBlock, StoredTip
 
 HEADERS_AT_ONCE = 512
+_KEY_BYTES = 32
 
 _INSERT_BLOCK = (
     "INSERT INTO block (height, hash, time_ms, view, builder, transactions, trades, size,"
@@ -70,6 +71,12 @@ def encode_set(validators: ValidatorSet) -> bytes:
     """64 bytes for each validator: its key, then its VRF key."""
     pairs = zip(validators.keys, validators.vrf_keys, strict=True)
     return b"".join(key + vrf_key for key, vrf_key in pairs)
+
+
+def decode_set(stored: bytes) -> ValidatorSet:
+    """The voting set that `encode_set` stored."""
+    keys = [stored[at : at + _KEY_BYTES] for at in range(0, len(stored), _KEY_BYTES)]
+    return ValidatorSet(tuple(keys[::2]), tuple(keys[1::2]))
 
 
 def save_election(connection: Connection, height: Height, document: bytes) -> None:
