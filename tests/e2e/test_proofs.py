@@ -22,15 +22,15 @@ from tests.e2e.test_market import SELLER, a_bid, an_ask, the_trade
 pytestmark = pytest.mark.slow
 
 
-async def make_trade(net: Net) -> tuple[Document, str]:
-    """A trade, and the hash of the transaction that bid for it."""
+async def make_trade(net: Net) -> Document:
+    """Let a bid and an ask meet."""
     async with Client(net.url(1)) as client:
         buyer, seller = Wallet(client, net.key("bus-fleet")), Wallet(client, net.node_key(SELLER))
         expires = int((await client.status())["height"]) + 50
         broker = net.account(BROKERS[0])
         await seller.send_final(an_ask(broker, expires))
         wanted = await buyer.send_final(a_bid(broker, expires))
-        return await the_trade(client, wanted["order_ids"][0]), wanted["hash"]
+        return await the_trade(client, wanted["order_ids"][0])
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def lying(node: str, alter: Callable[[str, Any], None]) -> Iterator[str]:
 def test_a_trade_is_proven_with_the_genesis_alone_and_a_liar_is_found_out(
     net: Net, tmp_path: Path
 ) -> None:
-    trade, bid = asyncio.run(make_trade(net))
+    trade = asyncio.run(make_trade(net))
     until(lambda: min(net.heights()) > trade["height"], "the trade on every node")
     trust = tmp_path / "trust.json"
     genesis = ("--genesis", str(net.layout.genesis))
@@ -95,11 +95,6 @@ def test_a_trade_is_proven_with_the_genesis_alone_and_a_liar_is_found_out(
     beacon = proven("beacon", "--last", "10")
     assert beacon["in_state"] is True
     assert len(beacon["turns"]) == 10
-    assert proven("tx", bid)["code"] == "ok"
-    account = proven("state", "account", net.account("bus-fleet"))
-    assert account["value"]["nonce"] >= 1
-    told = verify("trade", trade["agreement"]).stdout
-    assert trade["agreement"] in told
 
     def dearer(path: str, data: Any) -> None:
         if path.startswith("/v1/agreements/"):
