@@ -38,7 +38,7 @@ from ledger.errors import ProofFailed, Rejected
 from ledger.types import Address, Digest
 
 PROVEN_TRADES = 4_096
-"""Trades of one block whose proof is kept, the first ones: bounds what is stored beside it."""
+"""Most trades of one block whose proof is kept, the first ones."""
 
 ORDER_BYTES = 32
 
@@ -83,14 +83,17 @@ def find_pair(sealed: bytes, agreement: Digest) -> tuple[SealedBook, SealedPair]
     raise ProofFailed("not_in_clearing", f"no sealed pair makes agreement {agreement.hex()}")
 
 
-def needed_of_block(read: Read, sealed: bytes, closed: Collection[bytes]) -> NeededKeys:
+def needed_of_block(
+    read: Read, sealed: bytes, closed: Collection[bytes], most: int = PROVEN_TRADES
+) -> NeededKeys:
     """Return what to keep of the states around a block whose round is `sealed`.
 
-    `read` reads the parent's state; `closed` holds the orders that the block closed.
+    `read` reads the parent's state; `closed` holds the orders that the block closed; of the trades
+    the first `most` are looked at.
     """
     before: dict[bytes, None] = {}
     after: dict[bytes, None] = {}
-    left = PROVEN_TRADES
+    left = most
     for book in decode_clearing(sealed).books:
         gone = set(closed) - _matched(book)
         for pair in book.pairs[:left]:

@@ -98,7 +98,10 @@ def trade_proof(
         raise Problem("pruned", f"No proof of the trades of block {row.height} is kept here.")
     before, after = decode_witnesses(stored)
     withdrawn = {key[len(keys.ORDER) :] for key in after.values}
-    needed = needed_keys(before.values.get, book, pair, withdrawn)
+    try:
+        needed = needed_keys(before.values.get, book, pair, withdrawn)
+    except ProofFailed:  # nothing was kept of this book
+        needed = NeededKeys((b"",), ())
     if any(key not in before.values for key in needed.before):
         raise Problem("pruned", f"Block {row.height} had more trades than proofs are kept of.")
     cancels = _cancels(queries, block, needed, before, codec)

@@ -50,11 +50,13 @@ class Options:
 
     `trust` answers for signatures of transactions the mempool does not hold, and of votes; its
     `find` is set to the mempool's.  `builder` is None where this node never builds.
+    `trade_proofs`: keep what proves trades later.
     """
 
     builder: Builder | None = None
     mempool: MempoolLimits = field(default_factory=MempoolLimits)
     trust: Trust = DOUBT
+    trade_proofs: bool = True
 
 
 class Application:
@@ -72,6 +74,7 @@ class Application:
         trust = options.trust
         self._trust = Trust(self.mempool.find, trust.verify_transactions, trust.verify_vote)
         self._sink = sink
+        self._keeps_proofs = options.trade_proofs
         self._proposals = Proposals()
         self._decoded: tuple[bytes, Block] | None = None
         self._late_votes: dict[tuple[int, int], Vote] = {}
@@ -184,7 +187,7 @@ class Application:
         execution, block = proposal.execution, proposal.block
         changes = execution.overlay.changes
         state, voting = self.head.state, self.head.validators
-        witness = TradeWitness(state, proposal)
+        witness = TradeWitness(state, proposal, keep=self._keeps_proofs)
         state.merge(execution.overlay)
         self.head = head_after(state, block, certificate)
         changed = self.head.validators.digest != voting.digest
