@@ -89,11 +89,12 @@ class Living(SmallNode):
         while self.seats() == 5:
             self.advance()
 
-    def trade(self) -> str:
+    def trade(self, best_expires: int = 500) -> str:
         """A bid with three asks; the best one is withdrawn by the block of the round."""
         server = key_of(MEMBERS[0])
         self.send(BUS, bid())
-        sent = [self.send(server, ask(floor)) for floor in (10_000_000, 20_000_000, 30_000_000)]
+        sent = [self.send(server, replace(ask(10_000_000), expires=best_expires))]
+        sent += [self.send(server, ask(floor)) for floor in (20_000_000, 30_000_000)]
         self.advance()
         best = order_id(bytes.fromhex(sent[0]), 0).hex()
         self.send(server, Cancel(best))
