@@ -13,7 +13,8 @@ from node.cli.remote import DEFAULT_NODE, TIMEOUT_S, TRIES
 
 if TYPE_CHECKING:
     from node.application.genesis import LoadedGenesis
-    from node.client.light import Comparison, LightClient
+    from node.client.comparison import Comparison
+    from node.client.light import LightClient
     from node.proofs.checks import Anchor
 
 Document = dict[str, object]
@@ -87,7 +88,8 @@ async def _session(known: Known, work: Work) -> Document:
     from contextlib import AsyncExitStack
 
     from node.client.client import Client
-    from node.client.light import LightClient, compare, fetch_genesis
+    from node.client.comparison import compare
+    from node.client.light import LightClient, fetch_genesis
     from node.client.trust import save_trust
 
     async with AsyncExitStack() as stack:

@@ -1,5 +1,6 @@
 """`twinchain verify`: prove a chain, its beacon, a transaction, a trade, an entry of the state."""
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +22,8 @@ from node.cli.proving import (
 from node.cli.remote import Json
 
 if TYPE_CHECKING:
-    from node.client.light import Comparison, LightClient
+    from node.client.comparison import Comparison
+    from node.client.light import LightClient
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -68,6 +70,7 @@ def chain(
             "height": agreed.height,
             "hash": agreed.hash.hex(),
             "time_ms": header.time_ms,
+            "age_ms": max(0, time.time_ns() // 1_000_000 - header.time_ms),
             "state_root": header.state_root,
             "validators": tip.validators.n,
             "quorum": tip.validators.quorum,

@@ -10,7 +10,9 @@ only leads to a header that does not verify.
 """
 
 import asyncio
+import time
 from bisect import bisect_left
+from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -26,7 +28,7 @@ from node.application.chain import Chain, chain_of
 from node.application.genesis import GenesisError, LoadedGenesis, from_bytes
 from node.client.client import Client
 from node.client.trust import require_same
-from node.proofs.beacon import ProvenTurn, check_turn, read_election
+from node.proofs.beacon import ProvenTurn, check_consumed, check_turn, read_election
 from node.proofs.checks import (
     Anchor,
     ProvenTransaction,
@@ -52,6 +54,8 @@ from node.proofs.documents import (
 
 HEADERS_AT_ONCE = 50
 ELECTIONS_AT_ONCE = 8
+PATIENCE_S = 10.0
+_PAUSE_S = 0.25
 
 T = TypeVar("T")
 
@@ -75,8 +79,19 @@ class ProvenState:
 class LightClient:
     """Follows one node's chain by proofs alone.  Not for use by several tasks at once."""
 
-    def __init__(self, client: Client, chain: Chain, trusted: Anchor | None = None) -> None:
-        """`trusted` is a block that was proven before; nothing that contradicts it is accepted."""
+    def __init__(
+        self,
+        client: Client,
+        chain: Chain,
+        trusted: Anchor | None = None,
+        *,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        """`trusted` is a block that was proven before; nothing that contradicts it is accepted.
+
+        A node that has not reached it yet is given `patience_s` to do so.
+        """
+        self._patience_s = patience_s
         self.client = client
         self.chain = chain
         self.trusted = trusted
@@ -121,8 +136,12 @@ class LightClient:
 
         A block that was proven before must still be there.
         """
-        latest = open_header(await self._fetch("/v1/headers/latest", HeaderDocument), self.chain)
+        latest = await self._latest()
         if self.trusted is not None:
+            until = time.monotonic() + self._patience_s
+            while latest.height < self.trusted.height and time.monotonic() < until:
+                await asyncio.sleep(_PAUSE_S)
+                latest = await self._latest()
             if latest.height < self.trusted.height:
                 raise ProofFailed(
                     "behind",
@@ -239,6 +258,8 @@ class LightClient:
         """Seeds, orders and builders of a range of heights, ascending.  Raises ProofFailed."""
         seed: bytes | None = seed_0(self.chain.genesis_hash) if first == 1 else None
         below: Sighting | None = None
+        rules = self.chain.genesis.genesis.consensus.parameters
+        recent: deque[ProvenTurn] = deque(maxlen=rules.history_heights())
         for start in range(first, last + 1, HEADERS_AT_ONCE):
             heights = range(start, min(start + HEADERS_AT_ONCE, last + 1))
             run = await self._sightings(heights)
@@ -250,11 +271,13 @@ class LightClient:
             validators = (await self.prove(run[0])).validators
             for seen, document in zip(run, await self._elections(heights), strict=True):
                 published = read_election(document)
+                check_consumed(published, recent, rules.lookback(validators.n))
                 before = _seed_of(published.seed) if seed is None else seed
                 turn = check_turn(
                     seen.header, published, before, validators, self.chain.genesis_hash
                 )
                 seed = turn.seed
+                recent.append(turn)
                 yield turn
                 validators = (await self._after(seen, validators)).validators
             below = run[-1]
@@ -275,6 +298,9 @@ class LightClient:
         return documents
 
     # ------------------------------------------------------------ asking
+    async def _latest(self) -> Sighting:
+        return open_header(await self._fetch("/v1/headers/latest", HeaderDocument), self.chain)
+
     async def _sighting(self, height: Height) -> Sighting:
         document = await self._fetch(f"/v1/headers/{height}", HeaderDocument)
         return open_header(document, self.chain, height)
@@ -305,37 +331,6 @@ class LightClient:
         if not isinstance(data, dict):
             raise ProofFailed("form", f"no data in the answer of {path}")
         return read_document(data, kind)
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Several nodes held against each other at a height all of them have."""
-
-    height: Height
-    hash: Digest
-    tips: tuple[tuple[str, Height], ...]
-
-
-async def compare(lights: Sequence[LightClient]) -> Comparison:
-    """Prove the tip of every node, and that they agree at the lowest of them.
-
-    Two final blocks at one height are the one thing a quorum can never sign without a third of it
-    being faulty; it is refused as `fork`.  Raises ProofFailed.
-    """
-    tips = [await light.follow() for light in lights]
-    height = min(tip.sighting.height for tip in tips)
-    found = [(await light.header(height)).sighting.hash for light in lights]
-    for light, digest in zip(lights, found, strict=True):
-        if digest != found[0]:
-            raise ProofFailed(
-                "fork",
-                f"two final blocks {height}: {found[0].hex()} at {lights[0].client.url},"
-                f" {digest.hex()} at {light.client.url}",
-            )
-    named = zip(lights, tips, strict=True)
-    return Comparison(
-        height, found[0], tuple((light.client.url, tip.sighting.height) for light, tip in named)
-    )
 
 
 async def fetch_genesis(client: Client, genesis_hash: Digest) -> LoadedGenesis:

@@ -5,12 +5,13 @@ and is bound to seed_{h-1}, so a certified header shows which seed its builder e
 seed that is not that one does not verify, and a range can begin anywhere.
 
 The order V*, V^b_1, ... of a height is a function of seed_{h-1} and the weights.  The seed is
-proven; the weights are those the node publishes: the order has to follow from them, and the builder
-has to lead its origin view in that order.  A weight itself is not proven: it was in a state that is
-gone, and the quorum that signed the header stands for it.
+proven; the weights are those the node publishes: the order has to follow from them, the builder has
+to lead its origin view in that order, and who had its turn within the last L heights weighs nothing
+(rule E3; L is fixed by the genesis and the size of the set).  A positive weight itself is not
+proven: it was in a state that is gone, and the quorum that signed the header stands for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -68,6 +69,8 @@ class ProvenTurn:
     builder: Address
     view: int
     order: tuple[Address, ...]
+    consumed: tuple[Address, ...]
+    """Whose turns the block used up: the builder's, and those of leaders that were voted out."""
 
 
 def read_election(document: Mapping[str, Any]) -> PublishedElection:
@@ -128,7 +131,32 @@ def check_turn(
         raise ProofFailed(
             "builder", f"view {header.view} of {height} is {leader}'s, not {header.builder}'s"
         )
-    return ProvenTurn(height, seed_after, header.builder, header.view, leaders)
+    exempt = {e.address for e in published.entries if e.status in _MOVED_TO_END}
+    passed = leaders[: header.view - 1] if header.view <= len(leaders) else ()
+    missed = tuple(who for who in passed if who not in exempt)
+    return ProvenTurn(
+        height, seed_after, header.builder, header.view, leaders, (*missed, header.builder)
+    )
+
+
+def check_consumed(
+    published: PublishedElection, recent: Sequence[ProvenTurn], lookback: int
+) -> None:
+    """That whoever had its turn within the lookback has no weight, and nobody else is said to have.
+
+    `recent`: the turns proven below this height, the last ones, in order.  Where they do not reach
+    back to the lookback, only what they show is held against the node.  Raises ProofFailed.
+    """
+    height = published.height
+    within = [turn for turn in recent if height - 1 - lookback < turn.height < height]
+    known = len(within) == min(lookback, height - 1)
+    consumed = {who for turn in within for who in turn.consumed}
+    for entry in published.entries:
+        had = entry.address in consumed
+        if had and not (entry.consumed and entry.weight == "0"):
+            raise ProofFailed("weight", f"{entry.address} had its turn before {height}")
+        if known and entry.consumed and not had:
+            raise ProofFailed("weight", f"{entry.address} had no turn before {height}")
 
 
 def next_seed(header: Header, seed: bytes, validators: ValidatorSet, genesis_hash: Digest) -> bytes:

@@ -20,7 +20,8 @@ from ledger.errors import ProofFailed
 from ledger.native import Transfer
 from node.api.app import create_app
 from node.client.client import ApiError, Client
-from node.client.light import LightClient, compare
+from node.client.comparison import compare
+from node.client.light import LightClient
 from node.client.trust import TrustError, load_trust, save_trust
 from node.proofs.beacon import check_election, read_election
 from node.proofs.checks import (
@@ -420,7 +421,7 @@ async def test_what_was_proven_is_remembered_and_never_given_up(
     assert (await again.header(2)).sighting.height == 2
     ahead = Anchor(trusted.height + 5, trusted.hash, trusted.validators)
     with pytest.raises(ProofFailed, match="behind"):
-        await light_client(node, Liar(app), trusted=ahead).follow()
+        await light_client(node, Liar(app), trusted=ahead, patience_s=0.0).follow()
     forked = Anchor(trusted.height, b"x" * 32, trusted.validators)
     with pytest.raises(ProofFailed, match="fork"):
         await light_client(node, Liar(app), trusted=forked).follow()
@@ -446,3 +447,27 @@ async def test_two_nodes_that_show_two_final_chains_are_found_out() -> None:
         await compare([light_client(left, Liar(app)) for app in apps])
     for app in apps:
         app.state.api.close()
+
+
+async def test_a_weight_given_to_who_just_had_its_turn_is_refused(
+    node: Living, app: FastAPI
+) -> None:
+    """Rule E3 from the proven turns alone: the builder of 6 cannot be drawn at 7 by weight."""
+    builder = node.queries.committed[5].block.header.builder
+
+    def forgiven(path: str, data: Any) -> Any:
+        if path.startswith("/v1/elections/7"):
+            for entry in data["entries"]:
+                entry["consumed"] = entry["consumed"] and entry["address"] != builder
+        return data
+
+    def accused(path: str, data: Any) -> Any:
+        if path.startswith("/v1/elections/7"):
+            for entry in data["entries"]:
+                entry.update(consumed=True, weight="0")
+        return data
+
+    for alter in (forgiven, accused):
+        light = light_client(node, Liar(app, alter))
+        with pytest.raises(ProofFailed, match="turn before 7"):
+            _ = [turn async for turn in light.turns(1, 8)]
