@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -471,3 +472,28 @@ async def test_a_weight_given_to_who_just_had_its_turn_is_refused(
         light = light_client(node, Liar(app, alter))
         with pytest.raises(ProofFailed, match="turn before 7"):
             _ = [turn async for turn in light.turns(1, 8)]
+
+
+async def test_any_height_in_any_order_is_proven_on_a_chain_of_many_changes() -> None:
+    node = Living()
+    node.advance(2)
+    node.join()
+    node.leave()
+    node.advance(4)
+    node.join()
+    node.advance(6)
+    node.leave()
+    node.advance(2)
+    app = create_app(node, now_ms=lambda: node.now)
+    sets = sets_of(node)
+    assert len(changes_of(node)) == 4
+    chance = random.Random(5)
+    heights = list(range(2, node.tip().height + 1))
+    for _ in range(2):
+        chance.shuffle(heights)
+        light = light_client(node, Liar(app))
+        for height in heights:
+            proven = await light.header(height)
+            assert proven.validators.digest.hex() == sets[height]
+        assert set(light.changes) <= set(changes_of(node))
+    app.state.api.close()
