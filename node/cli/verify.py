@@ -172,13 +172,15 @@ def tx(
             "fee_micro": proven.fee_micro,
             "from": proven.transaction.envelope.from_,
             "nonce": proven.transaction.envelope.nonce,
-            "actions": len(proven.transaction.envelope.actions),
+            "transaction": plain_of(proven.transaction.raw),
         }
 
     known = Known(nodes_of(node), genesis, genesis_hash, trust_file, as_json)
     found = prove(known, work)
     if not as_json:
-        fields(_TITLE, found)
+        whole = found.pop("transaction")
+        actions = _rows(whole.get("actions")) if isinstance(whole, dict) else []
+        fields(_TITLE, {**found, "actions": ", ".join(str(each.get("type")) for each in actions)})
 
 
 @app.command()

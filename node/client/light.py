@@ -206,12 +206,15 @@ class LightClient:
         return Anchor(sighting.height, sighting.hash, validators)
 
     def _remember(self, anchor: Anchor) -> None:
-        """Keep an anchor in its place; of anchors with one set the first and the last matter."""
-        heights = [each.height for each in self._anchors]
-        place = bisect_left(heights, anchor.height)
-        if place < len(heights) and heights[place] == anchor.height:
+        """Keep an anchor in its place; of a run with one set the first and the last are enough."""
+        anchors = self._anchors
+        place = bisect_left([each.height for each in anchors], anchor.height)
+        if place < len(anchors) and anchors[place].height == anchor.height:
             return
-        self._anchors.insert(place, anchor)
+        anchors.insert(place, anchor)
+        run = {each.validators.digest for each in anchors[-3:]}
+        if len(anchors) > 3 and len(run) == 1 and anchors[-2] is not self.trusted:
+            del anchors[-2]
 
     async def walk(self, first: Height, last: Height) -> AsyncIterator[ProvenHeader]:
         """Every header of a range, each linked to the one below and signed by its own set.

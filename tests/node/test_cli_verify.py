@@ -50,7 +50,7 @@ async def test_every_command_proves_something_and_says_so(tmp_path: Path) -> Non
             (("chain", "--all"), node.tip().hash.hex()),
             (("beacon", "--from", "1", "--to", "3"), "seed after it"),
             (("beacon",), "in_state"),
-            (("tx", paid), "code"),
+            (("tx", paid), "transfer"),
             (("trade", agreement), agreement),
             (("state", "account", BOB.address), "free"),
             (("state", "agreement", "ab" * 32), "False"),

@@ -497,3 +497,17 @@ async def test_any_height_in_any_order_is_proven_on_a_chain_of_many_changes() ->
             assert proven.validators.digest.hex() == sets[height]
         assert set(light.changes) <= set(changes_of(node))
     app.state.api.close()
+
+
+async def test_a_client_that_follows_for_long_remembers_little() -> None:
+    node = Living()
+    node.advance()
+    app = create_app(node, now_ms=lambda: node.now)
+    light = light_client(node, Liar(app))
+    for _ in range(12):
+        node.advance()
+        await light.follow()
+        assert light.anchor.height == node.tip().height
+    assert len(light._anchors) <= 3
+    assert (await light.header(5)).sighting.height == 5
+    app.state.api.close()
