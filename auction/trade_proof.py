@@ -14,9 +14,10 @@ handed entries that were proven under the two roots, and shows
 
 One case needs care.  The record of pairs is that of the parent's state, but an order may be
 withdrawn by the very block, before its round.  Such a pair does not count, and that it was
-withdrawn is proven too: its order is gone afterwards, it was not matched, and its last round was
-still to come.  If that round was this one, it would be gone in any case (orders expire after the
-round): then the transaction that cancelled it must be shown.
+withdrawn is proven too: it was not matched, and afterwards its record says that it was sent anew by
+this block, or is gone while its last round was still to come.  If that round was this one, it would
+be gone in any case (orders expire after the round): then the transaction that cancelled it must be
+shown.
 
 "Optimal" is meant for the pairs kept in the state.  Of orders no builder let in nothing is said.
 """
@@ -31,7 +32,7 @@ from auction.agreements import agreement_id
 from auction.brokers import Tariff, broker_key, decode_broker
 from auction.clearing import SealedBook, SealedPair, decode_clearing
 from auction.edges import Edge, decode_edges, other_orders
-from auction.orders import OpenOrder, book_key, decode_order
+from auction.orders import OpenOrder, decode_order, record_key
 from auction.settlement import settle
 from auction.trades import Trade, frozen_pair
 from ledger.errors import ProofFailed, Rejected
@@ -88,7 +89,7 @@ def needed_of_block(
 ) -> NeededKeys:
     """Return what to keep of the states around a block whose round is `sealed`.
 
-    `read` reads the parent's state; `closed` holds the orders that the block closed; of the trades
+    `read` reads the parent's state; `closed` holds the orders that `closed_by` names; of the trades
     the first `most` are looked at.
     """
     before: dict[bytes, None] = {}
@@ -104,6 +105,18 @@ def needed_of_block(
     return NeededKeys(tuple(before), tuple(after))
 
 
+def closed_by(changes: Mapping[bytes, bytes | None], height: int) -> set[bytes]:
+    """Return the orders that left the book in a block, whatever for, or were sent in it.
+
+    `changes` are those the block makes to its parent's state.
+    """
+    return {
+        key[-ORDER_BYTES:]
+        for key, value in changes.items()
+        if key.startswith(keys.BOOK) and (value is None or decode_order(value).submitted == height)
+    }
+
+
 def needed_keys(
     read: Read, book: SealedBook, pair: SealedPair, withdrawn: Collection[bytes]
 ) -> NeededKeys:
@@ -117,16 +130,16 @@ def needed_keys(
     judged, other_side = (bid, keys.ASKS) if labels_on_asks(tariff) else (ask, keys.BIDS)
     before = [
         broker_key(book.broker),
-        book_key(broker, keys.BIDS, bid),
-        book_key(broker, keys.ASKS, ask),
+        record_key(broker, keys.BIDS, bid),
+        record_key(broker, keys.ASKS, ask),
         keys.EDGE + judged,
     ]
     after = []
     if withdrawn:
         for other in other_orders(read(keys.EDGE + judged) or b""):
             if other in withdrawn:
-                before.append(book_key(broker, other_side, other))
-                after.append(keys.ORDER + other)
+                before.append(record_key(broker, other_side, other))
+                after.append(record_key(broker, other_side, other))
     return NeededKeys(tuple(before), tuple(after))
 
 
@@ -140,14 +153,11 @@ def last_round_orders(needed: NeededKeys, read: Read, height: int) -> tuple[Dige
 
     Whether they were cancelled before the round, only a transaction can show.
     """
-    gone = {key[len(keys.ORDER) :] for key in needed.after}
     found = []
-    for key in needed.before:
-        order = key[-ORDER_BYTES:]
-        if key.startswith(keys.BOOK) and order in gone:
-            stored = read(key)
-            if stored is not None and decode_order(stored).terms.expires <= height:
-                found.append(order)
+    for key in needed.after:
+        stored = read(key)
+        if stored is not None and decode_order(stored).terms.expires <= height:
+            found.append(key[-ORDER_BYTES:])
     return tuple(found)
 
 
@@ -169,8 +179,8 @@ def verify_trade(
     broker = bytes.fromhex(book.broker)
     tariff = _tariff(_shown(before, broker_key(book.broker)))
     bid, ask = bytes.fromhex(pair.bid), bytes.fromhex(pair.ask)
-    buyer = decode_order(_shown(before, book_key(broker, keys.BIDS, bid)))
-    seller = decode_order(_shown(before, book_key(broker, keys.ASKS, ask)))
+    buyer = decode_order(_shown(before, record_key(broker, keys.BIDS, bid)))
+    seller = decode_order(_shown(before, record_key(broker, keys.ASKS, ask)))
     on_asks = labels_on_asks(tariff)
     judged, partner = (bid, ask) if on_asks else (ask, bid)
     kept = [edge for edge in decode_edges(_shown(before, keys.EDGE + judged)) if edge.due <= height]
@@ -182,7 +192,7 @@ def verify_trade(
         raise ProofFailed("pair", f"label {pair.label_micro} is above the weight {own.weight}")
 
     def is_withdrawn(order: Digest) -> bool:
-        entry = book_key(broker, keys.ASKS if on_asks else keys.BIDS, order)
+        entry = record_key(broker, keys.ASKS if on_asks else keys.BIDS, order)
         return order in cancelled or _was_withdrawn(entry, height, before, after)
 
     labels = {(each.ask if on_asks else each.bid): each.label_micro for each in book.pairs}
@@ -245,15 +255,18 @@ def _was_withdrawn(
     before: Mapping[bytes, bytes | None],
     after: Mapping[bytes, bytes | None],
 ) -> bool:
-    """Whether it is proven that the block closed an unmatched order before its round.
+    """Whether it is proven that the block took an unmatched order out of its round.
 
-    An order that expires at `height` is closed after the round, all others that go are closed
-    before it: cancelled, its server gone, its broker suspended.
+    One whose record says that it was sent in this block was sent anew, so it waits for the next
+    round.  An order that expires at `height` is closed after the round, all others that go are
+    closed before it: cancelled, its server gone, its broker suspended.
     """
     stored = before.get(entry)
-    gone = keys.ORDER + entry[-ORDER_BYTES:]
-    if stored is None or gone not in after or after[gone] is not None:
+    if stored is None or entry not in after:
         return False
+    later = after[entry]
+    if later is not None:
+        return decode_order(later).submitted == height
     return decode_order(stored).terms.expires > height
 
 

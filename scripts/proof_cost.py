@@ -10,9 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from auction import keys
 from auction.parameters import MarketParameters
-from auction.trade_proof import needed_of_block
+from auction.trade_proof import closed_by, needed_of_block
 from ledger.execution import Execution
 from ledger.members import Resources
 from ledger.state import Overlay
@@ -46,11 +45,7 @@ def crowded(trades: int, entries: int) -> Town:
 
 def keep(town: Town, built: Execution) -> tuple[Witness, Witness]:
     """What `node/application/witness.py` keeps around the merge."""
-    closed = {
-        key[len(keys.ORDER) :]
-        for key, value in built.overlay.changes.items()
-        if value is None and key.startswith(keys.ORDER)
-    }
+    closed = closed_by(built.overlay.changes, town.height + 1)
     needed = needed_of_block(town.state.get, built.clearings, closed)
     return town.state.witness(needed.before), town.state.witness(needed.after)
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from auction import keys
 from auction.actions import Cancel
-from auction.trade_proof import NeededKeys, find_pair, last_round_orders, needed_keys
+from auction.trade_proof import ORDER_BYTES, NeededKeys, find_pair, last_round_orders, needed_keys
 from ledger.blocks import Block, decode_block
 from ledger.codec import encode
 from ledger.errors import ProofFailed
@@ -97,7 +96,7 @@ def trade_proof(
     if stored is None or parent is None:
         raise Problem("pruned", f"No proof of the trades of block {row.height} is kept here.")
     before, after = decode_witnesses(stored)
-    withdrawn = {key[len(keys.ORDER) :] for key in after.values}
+    withdrawn = {key[-ORDER_BYTES:] for key in after.values}
     try:
         needed = needed_keys(before.values.get, book, pair, withdrawn)
     except ProofFailed:  # nothing was kept of this book

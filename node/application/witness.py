@@ -8,8 +8,7 @@ A proof shows whole buckets of the digest tree, and those grow with the state: a
 but their bytes; of the trades of a block beyond that, nothing is kept.
 """
 
-from auction import keys
-from auction.trade_proof import PROVEN_TRADES, NeededKeys, needed_of_block
+from auction.trade_proof import PROVEN_TRADES, NeededKeys, closed_by, needed_of_block
 from ledger.state import State
 from ledger.tree import BUCKETS
 from ledger.witness import Witness, encode_witnesses
@@ -48,15 +47,8 @@ class TradeWitness:
 def _needed(state: State, proposal: Proposal) -> NeededKeys:
     if _A_PAIR not in proposal.block.clearings:
         return _NOTHING
-    start = len(keys.ORDER)
-    changes = proposal.execution.overlay.changes
-    closed = {
-        key[start:]
-        for key, value in changes.items()
-        if value is None and key.startswith(keys.ORDER)
-    }
-    if not closed:
-        return _NOTHING
+    execution, height = proposal.execution, proposal.block.header.height
+    closed = closed_by(execution.overlay.changes, height)
     most = proven_trades(len(state))
     return needed_of_block(state.get, proposal.block.clearings, closed, most)
 

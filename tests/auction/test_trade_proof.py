@@ -16,7 +16,7 @@ from auction.agreements import agreement_id
 from auction.clearing import SealedBook, decode_clearing
 from auction.edges import decode_edges
 from auction.orders import decode_order
-from auction.trade_proof import labels_on_asks, needed_of_block, verify_trade
+from auction.trade_proof import closed_by, labels_on_asks, needed_of_block, verify_trade
 from ledger.codec import encode
 from ledger.crypto import SigningKey
 from ledger.errors import ProofFailed
@@ -50,11 +50,7 @@ class Kept:
 def proven_block(town: Town, *entries: Entry) -> Kept:
     """Commit a block as a node does: keep entries of the state before it and of the one after."""
     built = town.run(*entries)
-    closed = {
-        key[len(keys.ORDER) :]
-        for key, value in built.overlay.changes.items()
-        if key.startswith(keys.ORDER) and value is None
-    }
+    closed = closed_by(built.overlay.changes, town.height + 1)
     needed = needed_of_block(town.state.get, built.clearings, closed)
     before = town.state.witness(needed.before)
     town.block(*entries)
@@ -162,18 +158,20 @@ def test_an_order_withdrawn_by_the_block_is_no_better_offer_but_only_with_its_pr
     assert trade["ask"] == opened[2]
     found = kept.verify(trade)
     assert found.withdrawn == (opened[1],)
-    gone = keys.ORDER + bytes.fromhex(opened[1])
+    (gone,) = kept.after
+    agreement = bytes.fromhex(trade["agreement"])
+    record = decode_order(kept.before[gone] or b"")
+    without = {key: value for key, value in kept.before.items() if key != gone}
     for before, after in (
         (kept.before, {}),
-        (kept.before, {gone: b"still open"}),
-        (
-            {key: value for key, value in kept.before.items() if opened[1] not in key.hex()},
-            kept.after,
-        ),
+        (kept.before, {gone: encode(record)}),  # as open as before
+        (without, kept.after),
     ):
         with pytest.raises(ProofFailed) as caught:
-            verify_trade(bytes.fromhex(trade["agreement"]), kept.height, kept.sealed, before, after)
+            verify_trade(agreement, kept.height, kept.sealed, before, after)
         assert caught.value.check == "better_offer"
+    anew = {gone: encode(replace(record, submitted=kept.height))}
+    assert verify_trade(agreement, kept.height, kept.sealed, kept.before, anew) == found
 
 
 def test_an_order_that_expires_with_the_round_took_part_in_it() -> None:
@@ -194,7 +192,7 @@ def test_an_order_that_expires_with_the_round_took_part_in_it() -> None:
     before = dict(kept.before)
     seller = decode_order(before[ask_key + bytes.fromhex(opened[1])] or b"")
     before[ask_key + bytes.fromhex(opened[2])] = encode(seller)
-    after = {keys.ORDER + bytes.fromhex(opened[1]): None}
+    after = {ask_key + bytes.fromhex(opened[1]): None}
     agreement = agreement_id(bytes.fromhex(opened[0]), bytes.fromhex(opened[2]))
     with pytest.raises(ProofFailed) as caught:
         verify_trade(agreement, kept.height, sealed, before, after)

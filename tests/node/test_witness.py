@@ -69,4 +69,4 @@ def test_a_block_without_trades_keeps_nothing_and_one_with_trades_one_tariff_a_b
         b"broker",
         b"edge",
     ]
-    assert [key.partition(b"/")[0] for key in after.values] == [b"order"]
+    assert [key.partition(b"/")[0] for key in after.values] == [b"book"]
