@@ -77,6 +77,11 @@ def broker_key(address: Address) -> bytes:
     return BROKER_PREFIX + bytes.fromhex(address)
 
 
+def decode_broker(stored: bytes) -> Broker:
+    """Return the broker of stored bytes."""
+    return _BROKERS.decode_trusted(stored)
+
+
 def read_broker(view: View, address: Address) -> Broker | None:
     """Return the broker, None for an account that is none."""
     stored = view.get(broker_key(address))

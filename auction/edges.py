@@ -54,6 +54,12 @@ def decode_edges(stored: bytes) -> list[Edge]:
     return [Edge(*entry) for entry in _ENTRY.iter_unpack(stored[_HEAD_BYTES:])]
 
 
+def other_orders(stored: bytes) -> Iterator[Digest]:
+    """Yield the other order of each pair of a stored record, without decoding the rest."""
+    for start in range(_HEAD_BYTES, len(stored), _ENTRY.size):
+        yield stored[start : start + 32]
+
+
 def unpack_pairs(records: Sequence[bytes]) -> tuple[list[int], list[Digest], Integers]:
     """Return the pairs of many records at once: how many each has, their other orders, numbers.
 

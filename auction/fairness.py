@@ -6,6 +6,9 @@ w - p >= w' - p'.  A buyer left out has w' - p' <= 0 everywhere.  So the clearin
 proven by its header, and the record of the order's own pairs, proven by the state root of the
 parent, are all it takes: a proof as small as the order's own degree.
 
+An order the very block withdrew before its round still stands in the parent's record, as a pair at
+the label 0.  `auction/trade_proof.py` proves such withdrawals; here they look like better offers.
+
 Under `core_seller` labels are the buyers', and the same holds for asks with the roles exchanged.
 """
 

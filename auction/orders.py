@@ -60,7 +60,8 @@ def side_byte(order: OpenOrder) -> bytes:
     return keys.BIDS if isinstance(order.terms, Bid) else keys.ASKS
 
 
-def _book_key(broker: bytes, side: bytes, order: Digest) -> bytes:
+def record_key(broker: bytes, side: bytes, order: Digest) -> bytes:
+    """Return the state key of an open order's record."""
     return keys.BOOK + broker + side + order
 
 
@@ -83,7 +84,7 @@ def read_order(view: View, order: Digest) -> OpenOrder | None:
 def write_order(overlay: Overlay, order: Digest, record: OpenOrder) -> None:
     """Store the changed record of an open order."""
     broker = bytes.fromhex(record.terms.broker)
-    overlay.put(_book_key(broker, side_byte(record), order), encode(record))
+    overlay.put(record_key(broker, side_byte(record), order), encode(record))
 
 
 def orders_of_side(view: View, broker: bytes, side: bytes) -> Iterator[tuple[Digest, OpenOrder]]:
@@ -137,7 +138,7 @@ def remove(overlay: Overlay, order: Digest, record: OpenOrder, reason: CloseReas
     """
     broker, side = bytes.fromhex(record.terms.broker), side_byte(record)
     overlay.delete(keys.ORDER + order)
-    overlay.delete(_book_key(broker, side, order))
+    overlay.delete(record_key(broker, side, order))
     overlay.delete(keys.at_height(keys.EXPIRY, record.terms.expires) + order)
     _count(overlay, broker, record, -1)
     overlay.emit(

@@ -36,7 +36,7 @@ def carry_out(
     for trade in trades:
         buyer, bid = _bid_order(overlay, trade.bid)
         seller, ask = _ask_order(overlay, trade.ask)
-        pair = _pair(trade, (buyer, bid), (seller, ask))
+        pair = frozen_pair(trade, (buyer, bid), (seller, ask))
         settlement = settle(book.tariff, pair)
         chain = chain_share(settlement.broker, market.chain_share_ppm)
         spend_reserved(overlay, buyer.owner, settlement.broker)
@@ -77,7 +77,7 @@ def _ask_order(overlay: Overlay, order: Digest) -> tuple[OpenOrder, Ask]:
     return record, record.terms
 
 
-def _pair(trade: Trade, buyer: tuple[OpenOrder, Bid], seller: tuple[OpenOrder, Ask]) -> Pair:
+def frozen_pair(trade: Trade, buyer: tuple[OpenOrder, Bid], seller: tuple[OpenOrder, Ask]) -> Pair:
     """Return the pair with the value and cost both orders state, to assert against."""
     (wanting, bid), (offering, ask) = buyer, seller
     value = value_of_service(bid, offering.resource, wanting.resource)

@@ -103,12 +103,17 @@ def _at(table: bytes, height: int) -> bytes:
     return table + height.to_bytes(8, "big")
 
 
+def decode_tip(stored: bytes) -> Tip:
+    """The tip of stored bytes.  Corrupt if they are none."""
+    return _tip_codec.decode_trusted(stored)
+
+
 def read_tip(view: View) -> Tip:
     """Height and seed of the last closed block."""
     stored = view.get(_TIP)
     if stored is None:
         raise Corrupt("the state holds no election tip")
-    return _tip_codec.decode_trusted(stored)
+    return decode_tip(stored)
 
 
 def write_tip(overlay: Overlay, tip: Tip) -> None:

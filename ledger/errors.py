@@ -99,3 +99,19 @@ class Rejected(Exception):
 
 class Corrupt(Exception):
     """Stored data does not read back; the node stops."""
+
+
+class ProofFailed(Exception):
+    """What somebody presented does not prove what it is said to prove.
+
+    `check` is a stable word for what does not hold, `detail` is for people.  Nobody who checks a
+    proof may go on with any part of it.
+    """
+
+    def __init__(self, check: str, detail: str) -> None:
+        super().__init__(check, detail)
+        self.check = check
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.detail}"

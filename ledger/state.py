@@ -24,8 +24,9 @@ from ledger.codec import Record
 from ledger.table_index import TableIndex
 from ledger.tree import StateProof, Tree, TreeChange, verify_state_proof
 from ledger.types import Address, Digest
+from ledger.witness import Witness
 
-__all__ = ["Event", "Overlay", "State", "StateProof", "View", "verify_state_proof"]
+__all__ = ["Event", "Overlay", "State", "StateProof", "View", "Witness", "verify_state_proof"]
 
 
 class View(Protocol):
@@ -108,6 +109,11 @@ class State:
     def prove(self, key: bytes) -> StateProof:
         """Return the proof that `key` has its value, or that it has none, under `root`."""
         return self._tree.prove(key)
+
+    def witness(self, keys: Iterable[bytes]) -> Witness:
+        """Return the values of these keys as they are now, with all that proves them."""
+        wanted = dict.fromkeys(keys)
+        return Witness({key: self.get(key) for key in wanted}, *self._tree.part(wanted))
 
 
 class _Mark(Enum):

@@ -15,11 +15,11 @@ entries reads as another.  A proof is the entries of the key's bucket and the tw
 path.  Because it shows the whole bucket it proves absence as well as presence.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta
 
@@ -146,13 +146,40 @@ class Tree:
 
     def prove(self, key: bytes) -> StateProof:
         """Return the proof about a key, present or not."""
-        number = _bucket_number(sha256(key).digest())
-        bucket = self._buckets[number]
-        starts = range(0, len(bucket), _ENTRY_BYTES)
-        entries = tuple(bucket[start : start + _ENTRY_BYTES].hex() for start in starts)
-        node = BUCKETS + number
-        siblings = tuple(self._nodes[(node >> level) ^ 1].hex() for level in range(DEPTH))
-        return StateProof(entries, siblings)
+        return proof_from(self.part((key,)), key)
+
+    def part(self, keys: Iterable[bytes]) -> "TreePart":
+        """Return what of the tree is needed to prove each of these keys, shared parts once."""
+        buckets: dict[int, bytes] = {}
+        nodes: dict[int, Digest] = {}
+        for key in keys:
+            number = _bucket_number(sha256(key).digest())
+            if number in buckets:
+                continue
+            buckets[number] = self._buckets[number]
+            node = BUCKETS + number
+            while node > 1 and node ^ 1 not in nodes:
+                nodes[node ^ 1] = self._nodes[node ^ 1]
+                node >>= 1
+        return TreePart(buckets, nodes)
+
+
+class TreePart(NamedTuple):
+    """Buckets by number and digests by node: enough to prove the keys it was cut out for."""
+
+    buckets: dict[int, bytes]
+    nodes: dict[int, Digest]
+
+
+def proof_from(part: TreePart, key: bytes) -> StateProof:
+    """Return the proof about a key that `part` was cut out for.  Raises KeyError for another."""
+    number = _bucket_number(sha256(key).digest())
+    bucket = part.buckets[number]
+    starts = range(0, len(bucket), _ENTRY_BYTES)
+    entries = tuple(bucket[start : start + _ENTRY_BYTES].hex() for start in starts)
+    node = BUCKETS + number
+    siblings = tuple(part.nodes[(node >> level) ^ 1].hex() for level in range(DEPTH))
+    return StateProof(entries, siblings)
 
 
 def verify_state_proof(root: Digest, key: bytes, value: bytes | None, proof: StateProof) -> bool:

@@ -20,6 +20,7 @@ from node.api import (
     routes_history,
     routes_market,
     routes_membership,
+    routes_proofs,
     routes_search,
     routes_transactions,
 )
@@ -47,6 +48,7 @@ ROUTERS = (
     routes_search.router,
     routes_consensus.router,
     routes_membership.router,
+    routes_proofs.router,
     routes_events.router,
     health.router,
 )

@@ -32,6 +32,7 @@ from node.application.genesis import LoadedGenesis
 from node.application.head import Head, head_after
 from node.application.mempool import Mempool, MempoolLimits
 from node.application.proposals import Proposal, Proposals
+from node.application.witness import TradeWitness
 from node.storage.batch import CommittedBlock
 
 CommitSink = Callable[[CommittedBlock], None]
@@ -49,11 +50,13 @@ class Options:
 
     `trust` answers for signatures of transactions the mempool does not hold, and of votes; its
     `find` is set to the mempool's.  `builder` is None where this node never builds.
+    `trade_proofs`: keep what proves trades later.
     """
 
     builder: Builder | None = None
     mempool: MempoolLimits = field(default_factory=MempoolLimits)
     trust: Trust = DOUBT
+    trade_proofs: bool = True
 
 
 class Application:
@@ -71,6 +74,7 @@ class Application:
         trust = options.trust
         self._trust = Trust(self.mempool.find, trust.verify_transactions, trust.verify_vote)
         self._sink = sink
+        self._keeps_proofs = options.trade_proofs
         self._proposals = Proposals()
         self._decoded: tuple[bytes, Block] | None = None
         self._late_votes: dict[tuple[int, int], Vote] = {}
@@ -182,9 +186,11 @@ class Application:
         proposal = self._proposals.executed(digest) or self._execute_again(digest)
         execution, block = proposal.execution, proposal.block
         changes = execution.overlay.changes
-        state = self.head.state
+        state, voting = self.head.state, self.head.validators
+        witness = TradeWitness(state, proposal, keep=self._keeps_proofs)
         state.merge(execution.overlay)
         self.head = head_after(state, block, certificate)
+        changed = self.head.validators.digest != voting.digest
         committed = CommittedBlock(
             block=block,
             data=proposal.data,
@@ -195,6 +201,8 @@ class Application:
             changes=changes,
             election=election_bytes(self.head.election),
             round=round_bytes(proposal),
+            trade_proofs=witness.seal(state),
+            next_set=self.head.validators if changed else None,
         )
         self._sink(committed)
         self._move_on(committed)

@@ -15,6 +15,8 @@ the body; all of the above then holds from that block on.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
+from consensus.history import read_sets
+from consensus.sets import as_validators
 from consensus.simplex.types import Certificate, VoteKind
 from consensus.simplex.wire import decode_certificate
 from ledger.blocks import Header, block_hash, decode_block, decode_header
@@ -70,6 +72,7 @@ def open_application(
     if store.pending.flushed_height is None:
         _write_genesis(store, chain)
     head = load_head(store, chain)
+    store.save_sets([as_validators(seats) for seats in read_sets(head.state)])
     return Application(chain, head, options, sink)
 
 

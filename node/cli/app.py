@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli import database, demo, keys, membership, query, start, status, testnet
+from node.cli import database, demo, keys, membership, query, start, status, testnet, verify
 
 app = typer.Typer(
     name="twinchain",
@@ -19,6 +19,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(testnet.app, name="testnet")
 app.add_typer(membership.app, name="tx")
 app.add_typer(query.app, name="query")
+app.add_typer(verify.app, name="verify")
 app.add_typer(database.app, name="db")
 app.command("start")(start.start)
 app.command("status")(status.status)

@@ -149,6 +149,9 @@ class MempoolSection(Section):
 class StorageSection(Section):
     """The database, in node.data_dir."""
 
+    trade_proofs: bool = Field(
+        default=True, description="keep what proves each trade; grows with the state"
+    )
     history: bool = Field(default=True, description="index the heights an account changed at")
 
 

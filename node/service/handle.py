@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from consensus.election import Election
 from ledger.errors import Rejected
-from ledger.state import View
+from ledger.state import StateProof, View
 from ledger.transactions import TransactionCodec
 from node.api.backend import NodeFacts, PeerFacts, Tip
 from node.application.application import Application
@@ -88,6 +88,10 @@ class NodeHandle:
     def state(self) -> View:
         """The committed state at the tip; never hold it across an await."""
         return self.application.state
+
+    def prove(self, key: bytes) -> StateProof:
+        """The proof of an entry of the committed state at the tip, or of its absence."""
+        return self.application.state.prove(key)
 
     def election(self) -> Election:
         """The election of the next height."""

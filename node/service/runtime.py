@@ -112,6 +112,7 @@ class Runtime:
                 max_idle_blocks=mempool.max_idle_blocks,
             ),
             trust=trust,
+            trade_proofs=self.settings.storage.trade_proofs,
         )
         return open_application(self.store, genesis, options, self.writer.submit_commit)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from consensus.simplex.types import Certificate
+from consensus.simplex.types import Certificate, ValidatorSet
 from ledger.blocks import Block
 from ledger.execution import Receipt
 from ledger.state import Event
@@ -26,6 +26,8 @@ class CommittedBlock:
     changes: Mapping[bytes, bytes | None]
     election: bytes  # the election document of the next height, JSON
     round: bytes = b""  # the document of this block's auction rounds, JSON; empty without any
+    trade_proofs: bytes = b""  # what proves its trades of the states around it; empty without any
+    next_set: ValidatorSet | None = None  # who votes from the next height on, if that changes here
 
     @property
     def height(self) -> Height:

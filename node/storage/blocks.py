@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection
 
+from consensus.simplex.types import ValidatorSet
 from consensus.simplex.wire import encode_certificate
 from ledger.codec import encode, pack, unpack
 from ledger.errors import Rejected
@@ -18,6 +19,7 @@ STATE_ROWS_AT_ONCE = 1_000
 # body was never here.
 ANCHOR = "snapshot"
 _ANCHOR_PARTS = 4
+_KEY_BYTES = 32
 
 _INSERT_BLOCK = (
     "INSERT INTO block (height, hash, time_ms, view, builder, transactions, trades, size,"
@@ -28,6 +30,9 @@ _SAVE_ELECTION = (
     "INSERT INTO election (height, document) VALUES (?, ?)"
     " ON CONFLICT (height) DO UPDATE SET document = excluded.document"
 )
+
+_INSERT_PROOFS = "INSERT INTO trade_proof (height, data) VALUES (?, ?)"
+_SAVE_SET = "INSERT OR IGNORE INTO voting_set (digest, data) VALUES (?, ?)"
 
 
 def insert_block(connection: Connection, committed: CommittedBlock) -> None:
@@ -59,6 +64,27 @@ def insert_block(connection: Connection, committed: CommittedBlock) -> None:
         ),
     )
     save_election(connection, header.height + 1, committed.election)
+    if committed.trade_proofs:
+        connection.exec_driver_sql(_INSERT_PROOFS, (header.height, committed.trade_proofs))
+    if committed.next_set is not None:
+        save_set(connection, committed.next_set)
+
+
+def save_set(connection: Connection, validators: ValidatorSet) -> None:
+    """Keep a voting set for good: the state forgets it, who follows the chain needs it."""
+    connection.exec_driver_sql(_SAVE_SET, (validators.digest, encode_set(validators)))
+
+
+def encode_set(validators: ValidatorSet) -> bytes:
+    """64 bytes for each validator: its key, then its VRF key."""
+    pairs = zip(validators.keys, validators.vrf_keys, strict=True)
+    return b"".join(key + vrf_key for key, vrf_key in pairs)
+
+
+def decode_set(stored: bytes) -> ValidatorSet:
+    """The voting set that `encode_set` stored."""
+    keys = [stored[at : at + _KEY_BYTES] for at in range(0, len(stored), _KEY_BYTES)]
+    return ValidatorSet(tuple(keys[::2]), tuple(keys[1::2]))
 
 
 def save_election(connection: Connection, height: Height, document: bytes) -> None:

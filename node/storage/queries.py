@@ -152,6 +152,16 @@ class Queries:
             ).all()
         return [BlockRow(*row) for row in rows]
 
+    def blocks_at(self, heights: Sequence[Height]) -> list[BlockRow]:
+        """The blocks at these heights that there are, ascending; at most MAX_ROWS are looked at."""
+        wanted = tuple(heights[:MAX_ROWS])
+        marks = ",".join("?" * len(wanted))
+        with self._reading() as connection:
+            rows = connection.exec_driver_sql(
+                f"{_BLOCK} WHERE height IN ({marks}) ORDER BY height", wanted
+            ).all()
+        return [BlockRow(*row) for row in rows]
+
     def body(self, height: Height) -> bytes | None:
         """The encoded block at `height`, as it was decided."""
         return self._body_column("data", height)
@@ -301,6 +311,19 @@ class Queries:
             row = connection.exec_driver_sql(
                 "SELECT document FROM election WHERE height = ?", (height,)
             ).first()
+        return None if row is None else bytes(row[0])
+
+    def trade_proofs(self, height: Height) -> bytes | None:
+        """What proves the trades of a block; None where nothing was kept."""
+        return self._one_value("SELECT data FROM trade_proof WHERE height = ?", height)
+
+    def voting_set(self, digest: Digest) -> bytes | None:
+        """Key and VRF key of each validator of a set, 64 bytes each."""
+        return self._one_value("SELECT data FROM voting_set WHERE digest = ?", digest)
+
+    def _one_value(self, statement: str, name: object) -> bytes | None:
+        with self._reading() as connection:
+            row = connection.exec_driver_sql(statement, (name,)).first()
         return None if row is None else bytes(row[0])
 
     def round_document(self, height: Height) -> bytes | None:

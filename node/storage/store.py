@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from consensus.simplex.journal import JournalRecord
+from consensus.simplex.types import ValidatorSet
 from ledger.types import Digest, Height
 from node.storage import blocks as store_blocks
 from node.storage import journal as store_journal
@@ -170,6 +171,15 @@ class Store:
         self._transaction(
             lambda connection: store_blocks.save_election(connection, height, document)
         )
+
+    def save_sets(self, sets: Iterable[ValidatorSet]) -> None:
+        """Keep the voting sets the state knows at start; those that are kept already stay."""
+
+        def write(connection: Connection) -> None:
+            for validators in sets:
+                store_blocks.save_set(connection, validators)
+
+        self._transaction(write)
 
     def end_observation(self) -> None:
         """The record is trusted again: a height this node cannot have voted in is final."""

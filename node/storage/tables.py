@@ -10,6 +10,8 @@ state as of some height.  They share a file because one commit must be able to o
     activity              first 8 bytes of an account -> heights at which the account changed
     state                 the ledger's sorted map as of meta.flushed_height
     election              the election document of a height
+    trade_proof           what proves the trades of a block, of the states before and after it
+    voting_set            every voting set that ever was, by its digest
     journal               what consensus wrote before it spoke, for the height in progress
 
 `transaction_location`, `activity` and `state` are written behind: some blocks later, in one
@@ -101,6 +103,21 @@ election = Table(
     metadata,
     Column("height", Integer, primary_key=True, autoincrement=False),
     Column("document", LargeBinary, nullable=False),
+)
+
+trade_proof = Table(
+    "trade_proof",
+    metadata,
+    Column("height", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+voting_set = Table(
+    "voting_set",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 # `slot` says which own votes exclude one another within a view: 1 = notarize, 2 = nullify or

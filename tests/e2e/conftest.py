@@ -1,4 +1,4 @@
-"""The network that test_market, test_refusals and test_stop share, in this order."""
+"""The network that test_market, test_proofs, test_refusals and test_stop share, in this order."""
 
 from collections.abc import Iterator
 

@@ -26,7 +26,7 @@ from ledger.execution import Receipt
 from ledger.genesis import GenesisAccount, GenesisMember, LedgerGenesis
 from ledger.members import Resources
 from ledger.parameters import LedgerParameters
-from ledger.state import Event, State
+from ledger.state import Event, State, StateProof
 from ledger.transactions import Action, TransactionCodec, build_transaction, check_signature
 from node.api.backend import NodeFacts, PeerFacts, Tip
 from node.application.application import Application, Options, election_bytes
@@ -36,6 +36,7 @@ from node.application.genesis import Genesis, from_genesis, genesis_state
 from node.application.head import genesis_head
 from node.application.mempool import AddResult, Mempool
 from node.storage.batch import CommittedBlock
+from node.storage.blocks import encode_set
 
 START_MS = 1_760_000_000_000
 CHAIN = "small-city"
@@ -53,7 +54,7 @@ def vrf_seed(name: str) -> bytes:
     return b"vrf" + name.encode().ljust(29, b".")
 
 
-def small_genesis() -> Genesis:
+def small_genesis(consensus: ConsensusParameters | None = None) -> Genesis:
     accounts = [GenesisAccount(key_of(name).address, name, "", 50_000_000) for name in MEMBERS] + [
         GenesisAccount(ALICE.address, "alice", "account", 10_000_000_000),
         GenesisAccount(BUS.address, "bus fleet", "its", 10_000_000_000),
@@ -82,7 +83,9 @@ def small_genesis() -> Genesis:
     parameters = LedgerParameters(chain=CHAIN, block_time_ms=1000)
     ledger = LedgerGenesis(parameters, tuple(accounts), tuple(members), 1_000_000_000)
     market = MarketGenesis(MarketParameters(), (broker,))
-    return Genesis(CHAIN, START_MS, ledger, ConsensusGenesis(ConsensusParameters()), market)
+    return Genesis(
+        CHAIN, START_MS, ledger, ConsensusGenesis(consensus or ConsensusParameters()), market
+    )
 
 
 @dataclass(frozen=True)
@@ -123,8 +126,21 @@ class MemoryQueries:
         self.elections: dict[int, bytes] = {}
         self.pruned: set[int] = set()
         self.first_height = 1
+        self.sets: dict[bytes, bytes] = {}
+
+    def blocks_at(self, heights: Sequence[int]) -> list[Row]:
+        return [row for height in heights if (row := self.block(height))]
+
+    def trade_proofs(self, height: int) -> bytes | None:
+        found = self._at(height)
+        return found.trade_proofs or None if found else None
+
+    def voting_set(self, digest: bytes) -> bytes | None:
+        return self.sets.get(digest)
 
     def take(self, block: CommittedBlock) -> None:
+        if block.next_set is not None:
+            self.sets[block.next_set.digest] = encode_set(block.next_set)
         self.committed.append(block)
         self.elections[block.height + 1] = block.election
 
@@ -214,8 +230,9 @@ class SmallNode:
     version = "0.1.0-test"
     block_time_ms = 1000
 
-    def __init__(self) -> None:
-        self.loaded = from_genesis(small_genesis())
+    def __init__(self, genesis: Genesis | None = None) -> None:
+        self.loaded = from_genesis(genesis or small_genesis())
+        self.people = list(MEMBERS)
         self._chain = chain_of(self.loaded)
         self.queries = MemoryQueries()
         head = genesis_head(genesis_state(self.loaded), self.loaded)
@@ -261,6 +278,9 @@ class SmallNode:
 
     def state(self) -> State:
         return self.application.state
+
+    def prove(self, key: bytes) -> StateProof:
+        return self.application.state.prove(key)
 
     def election(self) -> Election:
         return self.application.election
@@ -343,7 +363,7 @@ class SmallNode:
         head = application.head
         self.now += self.block_time_ms
         leader = head.election.leader(view).address
-        name = next(name for name in MEMBERS if key_of(name).address == leader)
+        name = next(name for name in self.people if key_of(name).address == leader)
         skips = tuple(self._signed(VoteKind.NULLIFY, earlier, b"") for earlier in range(1, view))
         request = BuildRequest(head.height + 1, view, head.hash, self.now, skips)
         material = Material(self.mempool.candidates(), (), ())
@@ -367,7 +387,7 @@ class SmallNode:
         message = vote_message(
             self.genesis_hash, validators.digest, kind, head.height + 1, view, 0, payload
         )
-        keys = {bytes.fromhex(key_of(name).address): key_of(name) for name in MEMBERS}
+        keys = {bytes.fromhex(key_of(name).address): key_of(name) for name in self.people}
         signatures = tuple(keys[public].sign(message) for public in validators.keys)
         bitmap = bytes([(1 << validators.n) - 1])
         return Certificate(kind, head.height + 1, view, 0, payload, bitmap, signatures)

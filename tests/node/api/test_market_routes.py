@@ -27,7 +27,7 @@ def bid(limit_micro: int = 60_000_000) -> Bid:
     )
 
 
-def ask() -> Ask:
+def ask(floor_micro: int = 20_000_000) -> Ask:
     return Ask(
         broker=BROKER.address,
         expires=500,
@@ -35,8 +35,8 @@ def ask() -> Ask:
         omega_micro=100_000,
         mu=1,
         longest_blocks=200,
-        resources=Resources(20_000, 40_000, 10_000),
-        cost=FlatFloor(20_000_000),
+        resources=Resources(20_000, 30_000, 10_000),
+        cost=FlatFloor(floor_micro),
     )
 
 

@@ -100,7 +100,9 @@ async def test_hostile_input_moves_nothing_on_a_real_node(
 ) -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://node") as http:
         for path, status, code in BAD_PATHS:
-            if not path.startswith(("/v1/blocks/99", "/v1/rounds/99", "/v1/elections/99")):
+            if not path.startswith(
+                ("/v1/blocks/99", "/v1/rounds/99", "/v1/elections/99", "/v1/sets/99")
+            ):
                 assert_problem(await http.get(path), status, code)
         for _, body, status, code in BAD_BODIES:
             assert_problem(await http.post("/v1/txs", content=body, headers=JSON), status, code)

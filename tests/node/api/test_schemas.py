@@ -25,6 +25,7 @@ from node.api.schemas import (
     TransactionModel,
     ValidatorModel,
 )
+from node.api.schemas_proofs import HeaderModel, SetModel, StateProofModel
 from tests.node.api.small_node import ALICE, BOB, BROKER, MEMBERS, SmallNode, key_of
 
 SERVER = key_of(MEMBERS[0]).address
@@ -55,6 +56,12 @@ ANSWERS: list[tuple[str, type[BaseModel]]] = [
     ("/v1/rounds/1", Reply[Document]),
     ("/v1/trades", Page[Document]),
     ("/v1/rounds", Page[Document]),
+    ("/v1/headers?limit=1", Page[HeaderModel]),
+    ("/v1/headers/latest", Reply[HeaderModel]),
+    ("/v1/headers/1", Reply[HeaderModel]),
+    ("/v1/sets/1", Reply[SetModel]),
+    (f"/v1/proofs/account/{ALICE.address}", Reply[StateProofModel]),
+    ("/v1/proofs/beacon/tip", Reply[StateProofModel]),
     ("/v1/search?q=1", Reply[list[SearchHit]]),
     ("/v1/search?q=SERVER", Reply[list[SearchHit]]),
     (f"/v1/search?q={BROKER.address}", Reply[list[SearchHit]]),
