@@ -199,6 +199,18 @@ class MemoryQueries:
         places = sorted((p for p in places if before is None or p < before), reverse=True)
         return places[:limit]
 
+    def membership(
+        self, before_height: int | None, limit: int
+    ) -> list[tuple[int, Sequence[Event]]]:
+        topics = ("member.", "validators.", "proposal.", "parameter.", "broker.")
+        found = [
+            (each.height, each.events)
+            for each in reversed(self.committed)
+            if any(event.kind.startswith(topics) for event in each.events)
+            and (before_height is None or each.height < before_height)
+        ]
+        return found[:limit]
+
     def election(self, height: int) -> bytes | None:
         return self.elections.get(height)
 
