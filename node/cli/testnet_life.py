@@ -79,6 +79,7 @@ def admit(
     Example:
       twinchain testnet admit --dir testnet
     """
+    from node.cli.health import height_of
     from node.client.sync import SyncClient
     from node.keyfiles import read_public
     from node.testnet.admission import Admission, Newcomer
@@ -88,7 +89,8 @@ def admit(
     url = _answering(description, entry)
     with _refusals(), SyncClient(url) as client:
         vrf_key = read_public(layout.node(entry.index) / "vrf.json").public_key
-        Admission(client, Newcomer(layout, description, entry, vrf_key), note).run()
+        newcomer = Newcomer(layout, description, entry, vrf_key)
+        Admission(client, newcomer, note, height_of, timeout).run()
     goal = "seated" if wait else "active"
     found = wait_for(url, entry.address, goal, timeout, note)
     if as_json:

@@ -85,6 +85,8 @@ def _look(client: "SyncClient", address: str) -> tuple[Document, str]:
     unbonding = found.get("unbonding")
     if isinstance(unbonding, list) and unbonding:
         words.append(f"stake free at block {unbonding[-1]['unlock_height']}")
+    if found["status"] in ("left", "ejected") and found.get("deposit_micro"):
+        words.append(f"deposit free after block {found['deposit_until']}")
     return found, f"block {height}: {'; '.join(words)}"
 
 

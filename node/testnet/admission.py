@@ -1,10 +1,14 @@
 """Takes a node of a test network in, step by step: money, application, votes, stake, seat.
 
+The stake comes last, when the node has caught up: with it the seat is only boundaries away, and who
+does not vote by then is jailed.
+
 On a test network all keys lie in one place, so one program signs for the newcomer, for the members
 and for the treasury.  Each step looks first whether it is done, so a run that was cut short is
 finished by the next.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +30,12 @@ from node.testnet.layout import Description, Layout, NodeEntry, TestnetError
 PURSE_MICRO = STAKE_MICRO + 1_000 * plan.TOKEN
 """What the treasury gives a newcomer: its stake, and room for fees and deposits."""
 FINAL_S = 60.0
+LOOK_S = 0.5
+NEAR_BLOCKS = 3
 
 Say = Callable[[str], None]
+Height = Callable[[str, float], int]
+"""Height of the newest final block at a URL, seconds to wait; raises OSError or ValueError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +51,20 @@ class Newcomer:
 class Admission:
     """One run through all steps, over one node's API."""
 
-    def __init__(self, client: SyncClient, newcomer: Newcomer, say: Say) -> None:
+    def __init__(
+        self,
+        client: SyncClient,
+        newcomer: Newcomer,
+        say: Say,
+        height_of: Height,
+        timeout_s: float,
+    ) -> None:
+        """`timeout_s`: how long to wait for the node to catch up."""
         self._client = client
         self._who = newcomer
         self._say = say
+        self._height_of = height_of
+        self._timeout_s = timeout_s
 
     def run(self) -> None:
         """All steps up to the stake.  Raises TestnetError, ApiError, KeyFileError."""
@@ -61,6 +79,7 @@ class Admission:
         if self.member().get("status") not in ("admitted", "active", "jailed"):
             self._vote()
         if self.member().get("status") == "admitted":
+            self._await_sync()
             self._send(entry, f"stakes {STAKE_MICRO // plan.TOKEN} tokens", Stake(STAKE_MICRO))
 
     def member(self) -> Document:
@@ -112,6 +131,28 @@ class Admission:
                 self._send(node, f"proposes to admit it ({identity[:16]}…)", Propose(change))
         if self.member().get("status") not in ("admitted", "active"):
             raise TestnetError("the members whose keys are here are too few to admit anybody")
+
+    def _await_sync(self) -> None:
+        """Wait until the node has the chain, so that it votes from its first height on."""
+        entry, told = self._who.entry, ""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            tip = int(self._client.status()["height"])
+            try:
+                height = self._height_of(entry.url, LOOK_S * 4)
+            except (OSError, ValueError):
+                words = f"{entry.name} does not answer at {entry.url}: start it"
+            else:
+                if height >= tip - NEAR_BLOCKS:
+                    self._say(f"block {tip}: {entry.name} has caught up")
+                    return
+                words = f"block {tip}: {entry.name} is at block {height}"
+            if time.monotonic() > deadline:
+                raise TestnetError(f"not caught up after {self._timeout_s:g} s: {words}")
+            if words.partition(": ")[2] != told:
+                self._say(words)
+            told = words.partition(": ")[2]
+            time.sleep(LOOK_S)
 
     def _proposal(self, identity: str) -> Document:
         try:
