@@ -46,6 +46,8 @@ def key_of(name: str) -> SigningKey:
 
 
 MEMBERS = tuple(f"server-{index}" for index in range(4))
+NEWCOMER = "server-4"
+SERVERS = (*MEMBERS, NEWCOMER)
 ALICE, BOB, BUS, BROKER = (key_of(name) for name in ("alice", "bob", "bus-fleet", "broker"))
 
 
@@ -55,6 +57,7 @@ def vrf_seed(name: str) -> bytes:
 
 def small_genesis() -> Genesis:
     accounts = [GenesisAccount(key_of(name).address, name, "", 50_000_000) for name in MEMBERS] + [
+        GenesisAccount(key_of(NEWCOMER).address, NEWCOMER, "", 200_000_000),
         GenesisAccount(ALICE.address, "alice", "account", 10_000_000_000),
         GenesisAccount(BUS.address, "bus fleet", "its", 10_000_000_000),
         GenesisAccount(BROKER.address, "north broker", "broker", 0),
@@ -354,7 +357,7 @@ class SmallNode:
         head = application.head
         self.now += self.block_time_ms
         leader = head.election.leader(view).address
-        name = next(name for name in MEMBERS if key_of(name).address == leader)
+        name = next(name for name in SERVERS if key_of(name).address == leader)
         skips = tuple(self._signed(VoteKind.NULLIFY, earlier, b"") for earlier in range(1, view))
         request = BuildRequest(head.height + 1, view, head.hash, self.now, skips)
         material = Material(self.mempool.candidates(), (), ())
@@ -378,7 +381,7 @@ class SmallNode:
         message = vote_message(
             self.genesis_hash, validators.digest, kind, head.height + 1, view, 0, payload
         )
-        keys = {bytes.fromhex(key_of(name).address): key_of(name) for name in MEMBERS}
+        keys = {bytes.fromhex(key_of(name).address): key_of(name) for name in SERVERS}
         signatures = tuple(keys[public].sign(message) for public in validators.keys)
         bitmap = bytes([(1 << validators.n) - 1])
         return Certificate(kind, head.height + 1, view, 0, payload, bitmap, signatures)

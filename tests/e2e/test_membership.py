@@ -1,0 +1,163 @@
+"""A node joins a running network, works and leaves; a validator that runs twice is ejected.
+
+By the documented commands, on real processes.  One network; the tests run in this order.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.kit import Document, Net, free_port_run, run, spawn, until
+
+pytestmark = pytest.mark.slow
+
+FOUNDERS = 5
+NEWCOMER = 5
+TWIN = 4
+CONVICT = 3
+BOUNDARY_BLOCKS = 10
+WAIT_S = "120"
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
+    network = Net(tmp_path_factory.mktemp("membership") / "net")
+    base_port = free_port_run(FOUNDERS + 2)
+    try:
+        network.start(
+            *(
+                "--validators",
+                str(FOUNDERS),
+                "--base-port",
+                str(base_port),
+                "--block-time",
+                "400ms",
+            ),
+            *("--boundary-blocks", str(BOUNDARY_BLOCKS)),
+        )
+        yield network
+    finally:
+        network.close()
+
+
+def command(*words: str) -> Any:
+    """A command that must succeed; its document."""
+    done = run(*words, "--json", timeout_s=150.0)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def network(net: Net) -> tuple[str, ...]:
+    return ("--dir", str(net.layout.root))
+
+
+def key(net: Net, index: int) -> str:
+    return str(net.layout.node(index) / "signing.json")
+
+
+def member(net: Net, index: int) -> Document:
+    found: Document = net.data(0, f"/v1/members/{net.description.nodes[index].address}")
+    return found
+
+
+def seats(net: Net) -> int:
+    return int(net.data(0, "/v1/validator-sets")[0]["size"])
+
+
+def until_it_has(goal: str, net: Net, index: int) -> None:
+    words = ("--until", goal, "--timeout", WAIT_S, "--node", net.url(0))
+    command("query", "member", key(net, index), *words)
+
+
+def test_a_node_joins_by_three_commands_and_builds_blocks(net: Net) -> None:
+    added = command("testnet", "add", *network(net))
+    assert (added["index"], added["added"]) == (NEWCOMER, True)
+    assert net.status_code(0, f"/v1/members/{added['address']}") == 404
+    net.revive(NEWCOMER)
+    command("testnet", "admit", *network(net), "--timeout", WAIT_S)
+    found = member(net, NEWCOMER)
+    assert (found["status"], found["seated"]) == ("active", True)
+    assert found["seat_since"] % BOUNDARY_BLOCKS == 0
+    kinds = [event["kind"] for event in found["history"]][::-1]
+    assert [kind for kind in kinds if kind.startswith("member.")] == [
+        *("member.applied", "member.admitted", "member.bonded")
+    ]
+    assert seats(net) == FOUNDERS + 1
+    (decided,) = net.data(0, "/v1/proposals?status=decided")
+    assert (decided["status"], len(decided["approvals"])) == ("carried", 4)
+    until(lambda: member(net, NEWCOMER)["blocks_built"] > 0, "a block built by the newcomer")
+    until(lambda: min(net.heights()) > found["seat_since"], "the newcomer at the tip")
+    net.require_one_chain()
+
+
+def test_a_network_that_has_grown_is_still_the_one_that_was_made(net: Net) -> None:
+    again = command("testnet", "init", *network(net), "--validators", str(FOUNDERS))
+    assert (again["created"], len(again["nodes"])) == (False, FOUNDERS + 1)
+
+
+def test_who_leaves_keeps_its_seat_to_the_boundary_and_the_others_go_on(net: Net) -> None:
+    words = ("--key", key(net, NEWCOMER), "--node", net.url(0))
+    sent = command("tx", "leave", *words, "--wait", "--timeout", "60")
+    assert sent["code"] == "ok"
+    until_it_has("unseated", net, NEWCOMER)
+    found = member(net, NEWCOMER)
+    assert (found["status"], found["seated"], found["stake_micro"]) == ("left", False, 0)
+    assert found["unbonding"][0]["amount_micro"] == 2_000_000_000
+    newest = net.data(0, "/v1/validator-sets")[0]
+    assert (newest["size"], newest["left"]) == (FOUNDERS, [found["address"]])
+    net.kill(NEWCOMER)
+    height = net.height(0)
+    until(lambda: net.height(0) >= height + 5, "blocks without it")
+
+
+@pytest.fixture
+def twin(net: Net, tmp_path: Path) -> Iterator[None]:
+    """One validator becomes two: the copy of a disk, started elsewhere while the first one runs."""
+    net.kill(TWIN)
+    home, log = tmp_path / "twin", tmp_path / "twin.log"
+    shutil.copytree(net.layout.node(TWIN), home)
+    config = home / "config.toml"
+    port, other = net.url(TWIN).rsplit(":", 1)[1], str(free_port_run(1))
+    config.write_text(config.read_text().replace(port, other))
+    net.revive(TWIN)
+    process = spawn(("start", "--config", str(config)), log, log, {})
+    yield
+    process.terminate()
+    process.wait(20.0)
+
+
+@pytest.mark.usefixtures("twin")
+def test_a_validator_that_runs_twice_is_ejected_for_ever(net: Net) -> None:
+    until(lambda: member(net, TWIN)["status"] == "ejected", "the ejection of the twin", 120.0)
+    found = member(net, TWIN)
+    assert found["offence"]["burned_micro"] >= 200_000_000
+    assert "conflicting votes" in "".join(net.logs())
+    until_it_has("unseated", net, TWIN)
+    assert seats(net) == 4
+    height = net.height(0)
+    until(lambda: min(net.height(index) for index in range(4)) >= height + 5, "blocks without it")
+    seen = [event["kind"] for event in net.data(0, f"/v1/membership?account={found['address']}")]
+    assert seen == ["validators.changed", "member.ejected"]
+
+
+def test_four_stay_so_the_seat_of_one_convicted_stays_without_weight(net: Net) -> None:
+    words = ("testnet", "convict", *network(net), "--index", str(CONVICT))
+    unsure = run(*words)
+    assert (unsure.returncode, "--yes" in unsure.stderr) == (2, True)
+    found = command(*words, "--yes")["data"]
+    assert (found["status"], found["seated"], found["seat_until"]) == ("ejected", True, 0)
+    coming = net.data(0, "/v1/validator-sets/next")
+    assert coming["staying"] == [found["address"]]
+    until(lambda: net.height(0) > coming["boundary"], "the boundary")
+    assert seats(net) == 4
+    row = next(row for row in net.data(0, "/v1/validators") if row["address"] == found["address"])
+    assert (row["status"], row["chance_ppm"], row["weight"]) == ("ejected", 0, "0")
+    twice = run(*words, "--yes")
+    assert (twice.returncode, "bad_evidence" in twice.stderr) == (3, True)
+    net.require_one_chain()
