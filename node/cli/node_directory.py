@@ -19,6 +19,13 @@ app = typer.Typer(
 )
 
 
+Password = Annotated[
+    Path | None,
+    typer.Option("--password-file", help="Password of the keys; else a random one is written."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
 @app.callback()
 def group() -> None:
     """Keep `init` a command of its own."""
@@ -50,11 +57,8 @@ def init(
     port: Annotated[
         int | None, typer.Option("--port", help="Port to listen on.  [the endpoint's]")
     ] = None,
-    password_file: Annotated[
-        Path | None,
-        typer.Option("--password-file", help="Password of the keys; else a random one is written."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    password_file: Password = None,
+    as_json: Json = False,
 ) -> None:
     """Write keys, genesis and config.toml of a new node; safe to run again.
 
@@ -93,14 +97,19 @@ def init(
     if as_json:
         print_json(told)
         return
-    fields("", told)
     if genesis_hash is None:
         note("Compare the genesis hash with what another member tells you: all trust is in it.")
-    node = f" --node {member}" if member else ""
+    _tell(told, name, f" --node {member}" if member else "")
+
+
+def _tell(told: dict[str, str], name: str, node: str) -> None:
+    """What was made, and the commands that come next."""
+    directory = told["directory"]
+    fields("", told)
     print("Next, once the account holds money for its stake and fees:")
     print(f"  twinchain tx apply{node} --key {directory}/signing.json --name {name!r} \\")
-    print(f"    --vrf-key {made.vrf_key} \\")
-    print(f"    --endpoint {endpoint} --resources MHZ,KBITS,UNITS --wait")
+    print(f"    --vrf-key {told['vrf_key']} \\")
+    print(f"    --endpoint {told['endpoint']} --resources MHZ,KBITS,UNITS --wait")
     print(f"  twinchain start --config {directory}/config.toml")
 
 
