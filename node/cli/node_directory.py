@@ -19,6 +19,28 @@ app = typer.Typer(
 )
 
 
+Directory = Annotated[Path, typer.Option("--dir", help="New directory of the node.")]
+Name = Annotated[str, typer.Option("--name", help="Name of the node and of its keys.")]
+Endpoint = Annotated[
+    str, typer.Option("--endpoint", help="Where the others reach it: http[s]://HOST:PORT.")
+]
+Member = Annotated[
+    str | None, typer.Option("--from", help="URL of a running node: its genesis and members.")
+]
+GenesisFile = Annotated[
+    Path | None, typer.Option("--genesis", help="Genesis file, instead of --from.")
+]
+GenesisHash = Annotated[
+    str | None, typer.Option("--genesis-hash", help="Refuse any other genesis.")
+]
+Peers = Annotated[
+    list[str] | None,
+    typer.Option("--peer", help="ACCOUNT@HOST:PORT, where the genesis does not say it."),
+]
+Host = Annotated[
+    str, typer.Option("--host", help="Address to listen on; 127.0.0.1 behind a proxy.")
+]
+Port = Annotated[int | None, typer.Option("--port", help="Port to listen on.  [the endpoint's]")]
 Password = Annotated[
     Path | None,
     typer.Option("--password-file", help="Password of the keys; else a random one is written."),
@@ -33,30 +55,15 @@ def group() -> None:
 
 @app.command()
 def init(
-    directory: Annotated[Path, typer.Option("--dir", help="New directory of the node.")],
-    name: Annotated[str, typer.Option("--name", help="Name of the node and of its keys.")],
-    endpoint: Annotated[
-        str, typer.Option("--endpoint", help="Where the others reach it: http[s]://HOST:PORT.")
-    ],
-    member: Annotated[
-        str | None, typer.Option("--from", help="URL of a running node: its genesis and members.")
-    ] = None,
-    genesis: Annotated[
-        Path | None, typer.Option("--genesis", help="Genesis file, instead of --from.")
-    ] = None,
-    genesis_hash: Annotated[
-        str | None, typer.Option("--genesis-hash", help="Refuse any other genesis.")
-    ] = None,
-    peers: Annotated[
-        list[str] | None,
-        typer.Option("--peer", help="ACCOUNT@HOST:PORT, where the genesis does not say it."),
-    ] = None,
-    host: Annotated[
-        str, typer.Option("--host", help="Address to listen on; 127.0.0.1 behind a proxy.")
-    ] = "0.0.0.0",
-    port: Annotated[
-        int | None, typer.Option("--port", help="Port to listen on.  [the endpoint's]")
-    ] = None,
+    directory: Directory,
+    name: Name,
+    endpoint: Endpoint,
+    member: Member = None,
+    genesis: GenesisFile = None,
+    genesis_hash: GenesisHash = None,
+    peers: Peers = None,
+    host: Host = "0.0.0.0",
+    port: Port = None,
     password_file: Password = None,
     as_json: Json = False,
 ) -> None:

@@ -18,7 +18,7 @@ const PATHS = {
 };
 
 export function statusTag(status) {
-  return el("span", { class: `tag ${STATUS[status] ?? ""}`, "data-testid": "status", text: status });
+  return el("span", { class: `tag ${STATUS[status] ?? ""}`, "data-testid": "standing", text: status });
 }
 
 export function toMember(row) {
