@@ -21,7 +21,7 @@ from ledger.proposals import AdmitMember, Approve, Propose, proposal_id
 from ledger.transactions import Action
 from node.client.client import ApiError, Document
 from node.client.sync import SyncClient
-from node.client.wallet import Wallet
+from node.client.wallet import STALE, Wallet
 from node.keyfiles import KeyKind, load_seed, read_password_file
 from node.testnet import plan
 from node.testnet.genesis import STAKE_MICRO
@@ -32,6 +32,7 @@ PURSE_MICRO = STAKE_MICRO + 1_000 * plan.TOKEN
 FINAL_S = 60.0
 LOOK_S = 0.5
 NEAR_BLOCKS = 3
+TRIES = 5
 
 Say = Callable[[str], None]
 Height = Callable[[str, float], int]
@@ -169,7 +170,14 @@ class Admission:
 
     def _sign(self, key: SigningKey, name: str, deed: str, actions: Sequence[Action]) -> None:
         wallet = Wallet(self._client.client, key)
-        done = self._client.run(wallet.send_final(*actions, timeout_s=FINAL_S))
+        for left in range(TRIES - 1, -1, -1):
+            try:
+                done = self._client.run(wallet.send_final(*actions, timeout_s=FINAL_S))
+                break
+            except ApiError as problem:
+                # The demo signs with the members' keys too.
+                if problem.code not in STALE or not left:
+                    raise
         if done["code"] != "ok":
             raise TestnetError(f"{name} {deed}: failed in block {done['height']}: {done['code']}")
         self._say(f"block {done['height']}: {name} {deed}")
