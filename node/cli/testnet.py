@@ -221,6 +221,10 @@ def _banner(layout: "Layout", description: "Description") -> None:
         "  accounts (testnet only, never for anything of value; keys in accounts/):",
     ]
     lines += [f"    {one.name:<18} {one.address}  {one.role}" for one in description.accounts]
+    joined = [node for node in description.nodes if node.joined]
+    if joined:
+        lines += ["", "  added nodes, to be started by hand as long as they have a seat:"]
+        lines += [f"    {own_name()} start --config {layout.config(one.index)}" for one in joined]
     alice, bob = _two_accounts(description)
     program = own_name()
     lines += [

@@ -55,7 +55,8 @@ def add(
     print(f"  address   {entry.address}")
     print(f"  files     {layout.node(entry.index)}")
     if description.compose:
-        print("Start it:  docker compose --profile join up -d validator-4")
+        print(f"Start it:  docker compose --profile join up -d validator-{entry.index}")
+        print("Admit it:  docker compose run --rm cli testnet admit --dir .")
     else:
         print(f"Start it:  {own_name()} start --config {layout.config(entry.index)}")
         print(f"Admit it:  {own_name()} testnet admit --dir {layout.root}")
