@@ -20,7 +20,7 @@ FROM python:3.13-slim
 RUN groupadd --gid 10001 twinchain \
  && useradd --uid 10001 --gid twinchain --no-create-home --home-dir /testnet twinchain \
  && install -d -o twinchain -g twinchain /testnet \
-    /testnet/node-0 /testnet/node-1 /testnet/node-2 /testnet/node-3
+    /testnet/node-0 /testnet/node-1 /testnet/node-2 /testnet/node-3 /testnet/node-4
 COPY --from=build /opt/twinchain /opt/twinchain
 ENV PATH=/opt/twinchain/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001

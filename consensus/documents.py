@@ -6,6 +6,8 @@ Tokens and weights may pass 2^53, so they are decimal strings.
 from typing import TypeAlias
 
 from consensus.election import Election, Entry
+from consensus.history import read_tip
+from consensus.sets import as_validators, voting_set
 from consensus.tokens import read_standing
 from ledger.members import read_member
 from ledger.state import View
@@ -106,3 +108,21 @@ def validator_documents(view: View, election: Election) -> list[Document]:
         }
         listed.append(document)
     return listed
+
+
+def voting_set_document(view: View) -> dict[str, Plain | list[Document]]:
+    """The set that votes on the next height; `first`: since which height it has been voting."""
+    seats = voting_set(view, read_tip(view).height + 1)
+    validators = as_validators(seats)
+    listed: list[Document] = [
+        {"index": index, "address": seat.address, "vrf_key": seat.vrf_key}
+        for index, seat in enumerate(seats.seats)
+    ]
+    return {
+        "first": seats.first,
+        "size": validators.n,
+        "faulty": validators.f,
+        "quorum": validators.quorum,
+        "digest": validators.digest.hex(),
+        "seats": listed,
+    }

@@ -16,6 +16,7 @@ At a boundary:
   keeps its vote, with weight zero); at most max(1, f) seats are won, the higher stake first.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 from consensus.history import (
@@ -27,7 +28,7 @@ from consensus.history import (
     write_announced,
     write_set,
 )
-from consensus.parameters import ConsensusParameters
+from consensus.parameters import ConsensusParameters, consensus_parameters
 from consensus.simplex.types import MAX_VALIDATORS, ValidatorSet, max_faulty
 from consensus.tokens import clear, mark_live
 from ledger.errors import Corrupt
@@ -112,6 +113,54 @@ def next_seats(
     ]
     arrived = [confirmed[address] for address in arriving]
     return tuple(sorted(kept + arrived, key=lambda seat: seat.address))
+
+
+def next_boundary(height: int, parameters: ConsensusParameters) -> int:
+    """The first height whose set is not decided yet after block `height`; E_v divides it."""
+    return (height + 1) // parameters.boundary_blocks * parameters.boundary_blocks + (
+        parameters.boundary_blocks
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """What the next boundary brings if nothing happens until then (rules M3, M4).
+
+    `height` is the first that the new set votes on; `blocks_left` until it is decided.  `joining`
+    win a seat, `leaving` lose theirs; `staying` are not active any more and yet keep theirs, since
+    at most f seats are lost at once and four stay.  `announced` are active and wait for the
+    boundary after, `interval` heights later.  All in order of address.
+    """
+
+    height: int
+    interval: int
+    blocks_left: int
+    size_after: int
+    joining: tuple[str, ...]
+    leaving: tuple[str, ...]
+    staying: tuple[str, ...]
+    announced: tuple[str, ...]
+
+
+def foresee(view: View) -> Boundary:
+    """The next boundary as this state has it."""
+    parameters, height = consensus_parameters(view), read_tip(view).height
+    people = dict(members(view))
+    current = voting_set(view, height + 1)
+    before = [seat.address for seat in current.seats]
+    after = [seat.address for seat in next_seats(current, read_announced(view), people)]
+    active = [who for who, member in people.items() if is_active(member)]
+    boundary = next_boundary(height, parameters)
+    return Boundary(
+        height=boundary,
+        interval=parameters.boundary_blocks,
+        blocks_left=boundary - 1 - height,
+        size_after=len(after),
+        joining=tuple(who for who in after if who not in before),
+        leaving=tuple(who for who in before if who not in after),
+        staying=tuple(who for who in after if who in before and who not in active),
+        announced=tuple(who for who in active if who not in before and who not in after),
+    )
 
 
 def close_boundary(overlay: Overlay, height: int, parameters: ConsensusParameters) -> None:

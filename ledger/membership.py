@@ -15,7 +15,7 @@ The stake of one who left or was ejected starts to unbond when its seat is gone,
 still vote can still be fined.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -89,6 +89,14 @@ def read_application(view: View, address: Address, height: int) -> Application |
     stored = view.get(APPLICATION_PREFIX + bytes.fromhex(address))
     application = None if stored is None else _APPLICATIONS.decode_trusted(stored)
     return None if application is None or application.expires < height else application
+
+
+def applications(view: View, height: int) -> Iterator[tuple[Address, Application]]:
+    """Yield the applications good at `height`, in ascending order of address."""
+    for key, stored in view.scan(APPLICATION_PREFIX):
+        application = _APPLICATIONS.decode_trusted(stored)
+        if application.expires >= height:
+            yield key[len(APPLICATION_PREFIX) :].hex(), application
 
 
 def apply(context: ActionContext, overlay: Overlay, action: Apply) -> None:

@@ -17,6 +17,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 240.0
 PROJECT = "twinchain-test"
+BOUNDARY_BLOCKS = "20"
+
+ADD = "docker compose run --rm cli testnet add --dir ."
+START = "docker compose --profile join up -d validator-4"
+ADMIT = "docker compose run --rm cli testnet admit --dir ."
+LEAVE = "docker compose run --rm cli tx leave --key node-4/signing.json --wait"
+UNSEATED = "docker compose run --rm cli query member node-4/signing.json --until unseated"
+STOP = "docker compose --profile join stop validator-4"
+CONVICT = "docker compose run --rm cli testnet convict --dir . --index 4 --yes"
 
 
 def engine_problem() -> str:
@@ -58,7 +67,7 @@ def test_nothing_but_the_program_goes_into_the_build() -> None:
 
 def test_every_port_is_published_on_the_loopback_address_only() -> None:
     ports = re.findall(r'^\s+ports: \["(.+)"\]$', compose_text(), re.MULTILINE)
-    assert ports == [f"127.0.0.1:${{TWINCHAIN_PORT_{i}:-{8080 + i}}}:8080" for i in range(4)]
+    assert ports == [f"127.0.0.1:${{TWINCHAIN_PORT_{i}:-{8080 + i}}}:8080" for i in range(5)]
 
 
 def test_containers_have_no_rights_they_do_not_need() -> None:
@@ -68,6 +77,12 @@ def test_containers_have_no_rights_they_do_not_need() -> None:
     assert "no-new-privileges:true" in text
     assert "privileged: true" not in text
     assert not re.search(r"^\s+- \./|^\s+- /", text, re.MULTILINE), "no bind mounts"
+
+
+def test_the_commands_that_are_tried_below_are_the_documented_ones() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    for command in (ADD, START, ADMIT, LEAVE, UNSEATED, STOP, CONVICT):
+        assert f"`{command}`" in text or f"{command}\n" in text, command
 
 
 # ------------------------------------------------------------ for real
@@ -87,6 +102,7 @@ class Compose:
         self.environment = {
             **os.environ,
             **{f"TWINCHAIN_PORT_{index}": str(port) for index, port in enumerate(ports)},
+            "TWINCHAIN_BOUNDARY_BLOCKS": BOUNDARY_BLOCKS,
         }
 
     def run(self, *arguments: str) -> str:
@@ -101,6 +117,10 @@ class Compose:
         )
         assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done.stdout
+
+    def do(self, command: str) -> str:
+        """A command as the documentation has it."""
+        return self.run(*command.removeprefix("docker compose ").split())
 
     def get(self, index: int, path: str) -> dict[str, object]:
         url = f"http://127.0.0.1:{self.ports[index]}{path}"
@@ -136,12 +156,12 @@ def compose() -> Iterator[Compose]:
     problem = engine_problem()
     if problem:
         pytest.skip(f"the containers were not tried: {problem}")
-    project = Compose([free_port() for _ in range(4)])
+    project = Compose([free_port() for _ in range(5)])
     try:
         project.run("up", "--build", "-d", "--wait")
         yield project
     finally:
-        project.run("--profile", "demo", "down", "-v", "--timeout", "20")
+        project.run("--profile", "*", "down", "-v", "--timeout", "20")
 
 
 @pytest.mark.engine
@@ -152,6 +172,30 @@ def test_one_command_brings_up_four_validators_that_agree(compose: Compose) -> N
     url = f"http://127.0.0.1:{compose.ports[0]}/explorer"
     with urllib.request.urlopen(url, timeout=5) as page:
         assert page.status == 200
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(1200)
+def test_a_fifth_node_joins_leaves_comes_back_and_is_ejected(compose: Compose) -> None:
+    compose.do(ADD)
+    compose.do(START)
+    assert "has its seat" in compose.do(ADMIT)
+    until(lambda: compose.height(4) >= compose.height(0) - 1)
+    compose.do(LEAVE)
+    assert "left" in compose.do(UNSEATED)
+    compose.do(STOP)
+    height = compose.height(0)
+    until(lambda: min(compose.height(index) for index in range(4)) >= height + 3)
+    compose.do(START)
+    assert "has its seat" in compose.do(ADMIT)
+    assert "loses its seat" in compose.do(CONVICT)
+    assert "ejected" in compose.do(UNSEATED)
+    sets = compose.get(0, "/v1/validator-sets")["data"]
+    assert isinstance(sets, list)
+    assert [row["size"] for row in sets] == [4, 5, 4, 5, 4]
+    compose.do(STOP)
+    height = compose.height(0)
+    until(lambda: min(compose.height(index) for index in range(4)) >= height + 3)
 
 
 @pytest.mark.engine

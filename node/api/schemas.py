@@ -262,6 +262,78 @@ class ValidatorModel(Open):
     tokens: Decimal
 
 
+class MemberModel(Open):
+    """A member of the chain, with or without a seat in the voting set."""
+
+    address: Address
+    name: str
+    status: Literal["applied", "admitted", "active", "jailed", "left", "ejected"]
+    seated: bool
+    seat_from: Number = Field(0, description="Boundary at which it wins a seat, 0: none in view.")
+    seat_until: Number = Field(0, description="Boundary at which it loses its seat, 0: it stays.")
+    stake_micro: Number = 0
+    satisfaction_bp: Number = 0
+    votes_due: Number = Field(0, description="Blocks since the last boundary that may name it.")
+    votes_seen: Number = 0
+    turns_missed: Number = Field(0, description="Since the last boundary.")
+
+
+class MemberLife(MemberModel):
+    """A member with what events tell of it."""
+
+    seat_since: Number = Field(description="First height of its seat, 0 without one.")
+    offence: Document | None = None
+    history: list[Document]
+
+
+class ApplicationModel(Open):
+    """A wish to become a member."""
+
+    address: Address
+    name: str
+    endpoint: str
+    expires: Number
+    proposal: str = Field(description="Id of the open proposal to admit it, or empty.")
+
+
+class ProposalModel(Open):
+    """What the members decide or decided."""
+
+    proposal: Digest
+    status: Literal["open", "carried", "expired"]
+    change: Document
+    approvals: list[Address]
+    counted: Number = Field(0, description="Approvals of members active now; open ones only.")
+    needed: Number = 0
+    missing: list[Address] = []
+    decided: Number = Field(0, description="Height at which it was carried or expired.")
+
+
+class VotingSetModel(Model):
+    """Who votes from a height on."""
+
+    first: Number
+    size: Number
+    addresses: list[Address]
+    joined: list[Address]
+    left: list[Address]
+
+
+class NextSetModel(Open):
+    """The next boundary, and what it changes as things stand."""
+
+    height: Number
+    current: Document
+    boundary: Number = Field(description="First height of the next set.")
+    boundary_blocks: Number
+    blocks_left: Number = Field(description="Blocks until it is decided.")
+    expected_ms: Number
+    joining: list[Address]
+    leaving: list[Address]
+    staying: list[Address] = Field(description="Not active, and yet keep a seat without weight.")
+    announced: list[Address] = Field(description="Active; a seat at the boundary after.")
+
+
 class ElectionModel(Open):
     """The draw of one height."""
 

@@ -4,7 +4,18 @@ from typing import Annotated
 
 import typer
 
-from node.cli import database, demo, keys, membership, query, start, status, testnet, verify
+from node.cli import (
+    database,
+    demo,
+    keys,
+    membership,
+    node_directory,
+    query_membership,
+    start,
+    status,
+    testnet_life,
+    verify,
+)
 
 app = typer.Typer(
     name="twinchain",
@@ -16,10 +27,11 @@ app = typer.Typer(
     epilog="First steps:  twinchain testnet start   then open the explorer it names.",
 )
 app.add_typer(keys.app, name="keys")
-app.add_typer(testnet.app, name="testnet")
+app.add_typer(testnet_life.app, name="testnet")
 app.add_typer(membership.app, name="tx")
-app.add_typer(query.app, name="query")
+app.add_typer(query_membership.app, name="query")
 app.add_typer(verify.app, name="verify")
+app.add_typer(node_directory.app, name="node")
 app.add_typer(database.app, name="db")
 app.command("start")(start.start)
 app.command("status")(status.status)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from node.cli.listing import Column, Names, Row, show_list, show_one
+from node.cli.listing import Column, Row, show_list, show_one
 from node.cli.output import money, percent, print_json, short, table
 from node.cli.remote import DEFAULT_NODE, Json, Node, address_of, fetch
 
@@ -115,52 +115,6 @@ def orders(
         ("status", lambda row, _: row.get("status", "open")),
     )
     show_list(fetch(node, "/v1/orders", query), as_json, columns)
-
-
-@app.command()
-def members(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
-    """Members: status, seat, stake, votes since the last boundary.
-
-    \b
-    Example:
-      twinchain query members
-    """
-    columns: Sequence[Column] = (
-        ("name", lambda row, _: row.get("name")),
-        ("status", lambda row, _: row.get("status")),
-        ("seat", lambda row, _: "yes" if row.get("seated") else "-"),
-        ("stake", lambda row, _: money(row.get("stake_micro"))),
-        ("votes", lambda row, _: f"{row.get('votes_seen')}/{row.get('votes_due')}"),
-        ("missed", lambda row, _: row.get("turns_missed")),
-        ("address", lambda row, _: row.get("address")),
-    )
-    show_list(fetch(node, "/v1/members"), as_json, columns)
-
-
-@app.command()
-def proposals(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
-    """What the members are deciding, with approvals.
-
-    \b
-    Example:
-      twinchain query proposals
-    """
-    columns: Sequence[Column] = (
-        ("proposal", lambda row, _: row.get("proposal")),
-        ("change", lambda row, names: _change(row.get("change"), names)),
-        ("approvals", lambda row, _: f"{row.get('counted')} of {row.get('needed')}"),
-        ("proposer", lambda row, names: names(row.get("proposer"))),
-        ("expires", lambda row, _: row.get("expires")),
-    )
-    show_list(fetch(node, "/v1/proposals"), as_json, columns)
-
-
-def _change(change: object, names: Names) -> str:
-    if not isinstance(change, dict):
-        return "-"
-    if "account" in change:
-        return f"{change.get('kind')} {names(change['account'])}"
-    return f"{change.get('scope')}.{change.get('name')} = {change.get('value')}"
 
 
 @app.command()

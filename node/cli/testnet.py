@@ -32,6 +32,10 @@ BlockTime = Annotated[
     str | None, typer.Option("--block-time", help="Such as 500ms or 2s.  [new networks: 500ms]")
 ]
 Chain = Annotated[str | None, typer.Option("--chain", help="Name of the chain.  [twinchain-test]")]
+Boundary = Annotated[
+    str | None,
+    typer.Option("--boundary-blocks", help="Seats change every so many blocks.  [100]"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -42,6 +46,7 @@ def init(
     base_port: BasePort = None,
     block_time: BlockTime = None,
     chain: Chain = None,
+    boundary_blocks: Boundary = None,
     compose: Annotated[
         bool, typer.Option("--compose", help="Addresses for the containers of docker-compose.yml.")
     ] = False,
@@ -54,14 +59,17 @@ def init(
       twinchain testnet init --validators 4 --dir testnet --base-port 8080 --block-time 500ms
     """
     layout, description, created = _prepare(
-        directory, _wanted(validators, base_port, block_time, chain, compose)
+        directory,
+        _wanted(validators, base_port, block_time, chain, boundary_blocks, compose=compose),
     )
     if as_json:
         print_json(_document(layout, description, created=created))
         return
     what = "made" if created else "is there already"
     print(f"Test network {description.chain} {what} in {layout.root}")
-    print(f"  validators   {len(description.nodes)}, a block every {description.block_time_ms} ms")
+    print(
+        f"  validators   {len(description.founders)}, a block every {description.block_time_ms} ms"
+    )
     print(f"  genesis      {description.genesis_hash}")
     if not description.compose:
         print(f"Start it:  twinchain testnet start --dir {layout.root}")
@@ -74,6 +82,7 @@ def start(
     base_port: BasePort = None,
     block_time: BlockTime = None,
     chain: Chain = None,
+    boundary_blocks: Boundary = None,
     timeout: Annotated[
         float, typer.Option("--timeout", help="Seconds to wait for the first block.")
     ] = 60.0,
@@ -92,7 +101,8 @@ def start(
     from node.testnet.supervisor import Supervisor, exclusive
 
     layout, description, _ = _prepare(
-        directory, _wanted(validators, base_port, block_time, chain, compose=False)
+        directory,
+        _wanted(validators, base_port, block_time, chain, boundary_blocks, compose=False),
     )
     if description.compose:
         fail(ExitCode.USAGE, f"{layout.root} was made for containers: start it by docker compose")
@@ -124,12 +134,12 @@ def _supervise(
             note(f"twinchain: {problem}")
             return ExitCode.BAD_CONFIG
         if not as_json:
-            print(f"starting {len(description.nodes)} validators ...", flush=True)
+            print(f"starting {len(description.founders)} validators ...", flush=True)
         supervisor.wait_ready(lambda url: height_of(url, 2.0), timeout)
         if supervisor.stopping:
             return ExitCode.OK
         if as_json:
-            print_json({"ready": True, "nodes": [node.url for node in description.nodes]})
+            print_json({"ready": True, "nodes": [node.url for node in description.founders]})
         else:
             _banner(layout, description)
         return supervisor.watch()
@@ -158,6 +168,8 @@ def _wanted(
     base_port: int | None,
     block_time: str | None,
     chain: str | None,
+    boundary_blocks: str | None,
+    *,
     compose: bool,
 ) -> "Wanted":
     from node.testnet.create import Wanted
@@ -167,12 +179,15 @@ def _wanted(
         milliseconds = parse_duration_ms(block_time) if block_time else None
     except TestnetError as problem:
         fail(ExitCode.USAGE, str(problem))
+    if boundary_blocks and not (boundary_blocks.isdecimal() and 0 < int(boundary_blocks) <= 10**7):
+        fail(ExitCode.USAGE, f"--boundary-blocks is 1 to 10000000, not {boundary_blocks}")
     return Wanted(
         validators=validators,
         base_port=base_port,
         block_time_ms=milliseconds,
         chain=chain or None,
         compose=compose,
+        boundary_blocks=int(boundary_blocks) if boundary_blocks else None,
     )
 
 
@@ -183,7 +198,7 @@ def _document(layout: "Layout", description: "Description", *, created: bool) ->
     return {"created": created, "directory": str(layout.root), **document}
 
 
-def _own_name() -> str:
+def own_name() -> str:
     """How to call this program again: by its name where that is installed, else from the clone."""
     if shutil.which("twinchain"):
         return "twinchain"
@@ -195,19 +210,23 @@ def _banner(layout: "Layout", description: "Description") -> None:
     first = description.nodes[0].url
     lines = [
         "",
-        f"TwinChain test network {description.chain}: {len(description.nodes)} validators, "
+        f"TwinChain test network {description.chain}: {len(description.founders)} validators, "
         f"a block every {description.block_time_ms} ms",
         "",
         f"  explorer   {first}/explorer",
-        f"  API        {'  '.join(node.url for node in description.nodes)}",
+        f"  API        {'  '.join(node.url for node in description.founders)}",
         f"  API docs   {first}/docs",
         f"  files      {layout.root}",
         "",
         "  accounts (testnet only, never for anything of value; keys in accounts/):",
     ]
     lines += [f"    {one.name:<18} {one.address}  {one.role}" for one in description.accounts]
+    joined = [node for node in description.nodes if node.joined]
+    if joined:
+        lines += ["", "  added nodes, to be started by hand as long as they have a seat:"]
+        lines += [f"    {own_name()} start --config {layout.config(one.index)}" for one in joined]
     alice, bob = _two_accounts(description)
-    program = _own_name()
+    program = own_name()
     lines += [
         "",
         "  try:",

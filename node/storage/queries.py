@@ -29,6 +29,7 @@ from node.storage.blocks import read_anchor
 from node.storage.database import reading_engine
 from node.storage.errors import StorageFailed
 from node.storage.pending import prefix_of
+from node.storage.tables import TELLS_OF_MEMBERSHIP
 
 MAX_ROWS = 1_000
 _BODY_PARTS = 4
@@ -304,6 +305,22 @@ class Queries:
                 if len(found) >= limit:
                     break
         return found[:limit]
+
+    def membership(
+        self, before_height: Height | None, limit: int
+    ) -> list[tuple[Height, Sequence[Event]]]:
+        """Blocks that tell of members, sets, proposals, parameters or brokers, newest first.
+
+        Each with all its events; below `before_height` (None: from the tip), at most `limit`.
+        """
+        below = 2**62 if before_height is None else before_height
+        with self._reading() as connection:
+            rows = connection.exec_driver_sql(
+                f"SELECT height, events FROM body WHERE ({TELLS_OF_MEMBERSHIP}) AND height < ?"
+                " ORDER BY height DESC LIMIT ?",
+                (below, min(limit, MAX_ROWS)),
+            ).all()
+        return [(height, _events(stored)) for height, stored in rows]
 
     def election(self, height: Height) -> bytes | None:
         """The election document of a height up to the next one, JSON."""

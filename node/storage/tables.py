@@ -63,6 +63,14 @@ block = Table(
     Column("certificate", LargeBinary, nullable=False),
 )
 
+# Rare blocks, so the index is small; a query must repeat the condition word for word to use it.
+# In canonical JSON the key `kind` follows the data, and quotes inside texts are escaped.
+TELLS_OF_MEMBERSHIP = (
+    """instr(events, '"kind":"member.') > 0 OR instr(events, '"kind":"validators.') > 0"""
+    """ OR instr(events, '"kind":"proposal.') > 0 OR instr(events, '"kind":"parameter.') > 0"""
+    """ OR instr(events, '"kind":"broker.') > 0"""
+)
+
 body = Table(
     "body",
     metadata,
@@ -71,6 +79,7 @@ body = Table(
     Column("events", LargeBinary, nullable=False),
     Column("round", LargeBinary, nullable=False),
     Column("data", LargeBinary, nullable=False),
+    Index("ix_body_membership", "height", sqlite_where=text(TELLS_OF_MEMBERSHIP)),
 )
 
 transaction_location = Table(

@@ -15,7 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from node.application.genesis import GenesisError, from_genesis, genesis_hash, genesis_state
+from consensus.parameters import ConsensusParameters
+from node.application.genesis import (
+    GenesisError,
+    from_bytes,
+    from_genesis,
+    genesis_hash,
+    genesis_state,
+)
 from node.keyfiles import (
     KeyKind,
     new_seed,
@@ -24,8 +31,8 @@ from node.keyfiles import (
     write_key_file,
     write_secret,
 )
+from node.service.config_file import NodeAddresses, render_config
 from node.testnet import plan
-from node.testnet.config_file import NodeAddresses, render_config
 from node.testnet.genesis import AccountPlan, ValidatorPlan, build_genesis
 from node.testnet.layout import (
     FORMAT_VERSION,
@@ -56,6 +63,7 @@ class Wanted:
     block_time_ms: int | None = None
     chain: str | None = None
     compose: bool = False
+    boundary_blocks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +103,16 @@ def _create(layout: Layout, wanted: Wanted) -> Description:
             f"--chain {wanted.chain!r}: a name starts with a letter and goes on with a-z, 0-9, '-'"
         )
     _refuse_leftovers(layout, count)
-    addresses = [_addresses(index, base_port, wanted.compose) for index in range(count)]
+    addresses = [node_addresses(index, base_port, wanted.compose) for index in range(count)]
     _make_keys(layout, count)
     validators = _validators(layout, addresses)
     accounts = _accounts(layout)
     block_time_ms = wanted.block_time_ms or DEFAULT_BLOCK_TIME_MS
     chain = wanted.chain or DEFAULT_CHAIN
-    genesis = _genesis_bytes(chain, block_time_ms, validators, accounts)
+    parameters = ConsensusParameters()
+    if wanted.boundary_blocks is not None:
+        parameters = msgspec.structs.replace(parameters, boundary_blocks=wanted.boundary_blocks)
+    genesis = _genesis_bytes(chain, block_time_ms, validators, accounts, parameters)
     for index in range(count):
         write_atomically(layout.node(index) / "genesis.json", genesis)
         _write_config(layout, index, addresses[index], [], wanted.compose)
@@ -137,11 +148,14 @@ def _genesis_bytes(
     block_time_ms: int,
     validators: Sequence[ValidatorPlan],
     accounts: Sequence[AccountPlan],
+    parameters: ConsensusParameters,
 ) -> bytes:
     """Build the genesis and seed a state from it, so that no node stumbles over it later."""
     now_ms = time.time_ns() // 1_000_000
     try:
-        loaded = from_genesis(build_genesis(chain, now_ms, block_time_ms, validators, accounts))
+        loaded = from_genesis(
+            build_genesis(chain, now_ms, block_time_ms, validators, accounts, parameters)
+        )
         genesis_state(loaded)
     except GenesisError as problem:
         raise TestnetError(str(problem)) from None
@@ -165,7 +179,7 @@ def _ms(value: int | None) -> str | None:
 
 def _require_same(layout: Layout, found: Description, wanted: Wanted) -> None:
     pairs: Sequence[tuple[str, object, object]] = (
-        ("--validators", wanted.validators, len(found.nodes)),
+        ("--validators", wanted.validators, len(found.founders)),
         ("--block-time", _ms(wanted.block_time_ms), _ms(found.block_time_ms)),
         ("--chain", wanted.chain, found.chain),
     )
@@ -175,14 +189,28 @@ def _require_same(layout: Layout, found: Description, wanted: Wanted) -> None:
                 f"{layout.root} holds chain {found.chain} with {option} {there}, not {asked}: "
                 "a genesis does not change; choose another --dir"
             )
+    genesis = read_genesis(layout, found)
+    if wanted.boundary_blocks is not None:
+        there = from_bytes(genesis).genesis.consensus.parameters.boundary_blocks
+        if wanted.boundary_blocks != there:
+            raise TestnetError(
+                f"{layout.root} was made with --boundary-blocks {there}; while it runs, propose "
+                "set-parameter consensus.boundary_blocks"
+            )
+
+
+def read_genesis(layout: Layout, found: Description) -> bytes:
+    """The genesis of this network, which must be the one it was made with.  Raises TestnetError."""
     try:
-        actual = genesis_hash(layout.genesis.read_bytes()).hex()
+        data = layout.genesis.read_bytes()
     except OSError as problem:
         raise TestnetError(f"{layout.genesis}: {problem.strerror}") from None
+    actual = genesis_hash(data).hex()
     if actual != found.genesis_hash:
         raise TestnetError(
             f"{layout.genesis} was changed: its hash is {actual}, the chain's {found.genesis_hash}"
         )
+    return data
 
 
 def _make_keys(layout: Layout, count: int) -> None:
@@ -236,7 +264,8 @@ def _accounts(layout: Layout) -> list[AccountPlan]:
     ]
 
 
-def _addresses(index: int, base_port: int, compose: bool) -> NodeAddresses:
+def node_addresses(index: int, base_port: int, compose: bool) -> NodeAddresses:
+    """Where node `index` listens and is found."""
     if compose:
         url = f"http://validator-{index}:{CONTAINER_PORT}"
         return NodeAddresses("0.0.0.0", CONTAINER_PORT, url)
@@ -252,7 +281,7 @@ def _move(layout: Layout, found: Description, base_port: int) -> Description:
         raise TestnetError(f"--base-port {base_port} leaves no room for {len(found.nodes)} ports")
     if found.supervisor_pid and _still_running(layout):
         raise TestnetError(f"{layout.root}: this test network is running already")
-    places = [_addresses(node.index, base_port, compose=False) for node in found.nodes]
+    places = [node_addresses(node.index, base_port, compose=False) for node in found.nodes]
     peers = [f"{node.address}@{where.url}" for node, where in zip(found.nodes, places, strict=True)]
     for node, where in zip(found.nodes, places, strict=True):
         others = [peer for peer in peers if not peer.startswith(node.address)]

@@ -21,6 +21,7 @@ from node.testnet import plan
 
 STAKE_MICRO = 2_000 * plan.TOKEN
 START_SATISFACTION_BP = 5_000
+DEFAULTS = ConsensusParameters()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,14 @@ def build_genesis(
     block_time_ms: int,
     validators: Sequence[ValidatorPlan],
     accounts: Sequence[AccountPlan],
+    parameters: ConsensusParameters = DEFAULTS,
 ) -> Genesis:
     """Return the genesis of a test network.  Pure: the same arguments give the same bytes."""
     return Genesis(
         chain=chain,
         time_ms=time_ms,
         ledger=_ledger(chain, block_time_ms, validators, accounts),
-        consensus=ConsensusGenesis(parameters=ConsensusParameters()),
+        consensus=ConsensusGenesis(parameters=parameters),
         market=_market(accounts),
     )
 

@@ -26,7 +26,10 @@ class TestnetError(Exception):
 
 
 class NodeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One validator; paths from the network's directory; `pid` 0: not run by `testnet start`."""
+    """One validator; paths from the network's directory; `pid` 0: not run by `testnet start`.
+
+    `joined`: added to the running network, so neither in its genesis nor run by `testnet start`.
+    """
 
     index: int
     name: str
@@ -35,6 +38,7 @@ class NodeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     config: str
     log: str
     pid: int = 0
+    joined: bool = False
 
 
 class AccountEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,6 +61,11 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     supervisor_pid: int = 0
     nodes: tuple[NodeEntry, ...]
     accounts: tuple[AccountEntry, ...]
+
+    @property
+    def founders(self) -> tuple[NodeEntry, ...]:
+        """The validators of the genesis."""
+        return tuple(node for node in self.nodes if not node.joined)
 
 
 @dataclass(frozen=True, slots=True)

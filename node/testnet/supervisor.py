@@ -25,6 +25,7 @@ from node.testnet.layout import (
     Layout,
     NodeEntry,
     TestnetError,
+    read_description,
     write_description,
 )
 from node.testnet.processes import remove_pid, require_free_ports, write_pid
@@ -87,10 +88,11 @@ class Supervisor:
 
     def start(self) -> None:
         """Start every node.  Raises TestnetError when a port is taken."""
-        ports = [self._description.base_port + node.index for node in self._description.nodes]
+        founders = self._description.founders
+        ports = [self._description.base_port + node.index for node in founders]
         require_free_ports("127.0.0.1", ports)
         self._layout.logs.mkdir(parents=True, exist_ok=True)
-        for entry in self._description.nodes:
+        for entry in founders:
             _turn_over(self._layout.log(entry.index))
             process = self._spawn(entry)
             write_pid(self._layout.pid(entry.index), process.pid)
@@ -145,8 +147,10 @@ class Supervisor:
                 child.process.wait()
             remove_pid(self._layout.pid(child.entry.index), child.process.pid)
         self._children.clear()
-        idle = tuple(msgspec.structs.replace(node, pid=0) for node in self._description.nodes)
-        cleared = msgspec.structs.replace(self._description, nodes=idle, supervisor_pid=0)
+        # Read anew: nodes may have been added meanwhile.
+        newest = read_description(self._layout) or self._description
+        idle = tuple(msgspec.structs.replace(node, pid=0) for node in newest.nodes)
+        cleared = msgspec.structs.replace(newest, nodes=idle, supervisor_pid=0)
         write_description(self._layout, cleared)
 
     @property
@@ -174,7 +178,8 @@ class Supervisor:
     def _publish(self) -> None:
         pids = {child.entry.index: child.process.pid for child in self._children}
         nodes = tuple(
-            msgspec.structs.replace(node, pid=pids[node.index]) for node in self._description.nodes
+            msgspec.structs.replace(node, pid=pids.get(node.index, 0))
+            for node in self._description.nodes
         )
         self._description = msgspec.structs.replace(
             self._description, nodes=nodes, supervisor_pid=os.getpid()

@@ -8,7 +8,13 @@ from msgspec.structs import replace
 from consensus.checks import check_commits
 from consensus.history import Seat, VotingSet
 from consensus.parameters import ConsensusParameters
-from consensus.sets import next_seats, next_validator_set, validator_set, voting_set
+from consensus.sets import (
+    foresee,
+    next_seats,
+    next_validator_set,
+    validator_set,
+    voting_set,
+)
 from consensus.simplex.types import VoteKind
 from ledger.accounts import credit
 from ledger.crypto import verify
@@ -122,6 +128,37 @@ def test_old_sets_are_forgotten_when_no_evidence_can_name_them_any_more() -> Non
     with pytest.raises(Corrupt):
         validator_set(chain.state, 19)
     assert validator_set(chain.state, 20).n == 5
+
+
+def test_what_the_next_boundary_will_bring_is_foreseen_until_it_comes() -> None:
+    chain = Chain(5, SHORT)
+    came: list[str] = []
+    went: list[str] = []
+    foreseen = foresee(chain.state)
+    while chain.height < 45:
+        if chain.height == 3:
+            admit(chain, 9)
+            assert foresee(chain.state).announced == (address_of(9),)
+        if chain.height == 23:
+            left = replace(member(2, 4_000_000), status="left")
+            overlay = Overlay(chain.state)
+            write_member(overlay, address_of(2), left)
+            chain.state.merge(overlay)
+        foreseen = foresee(chain.state)
+        assert foreseen.height - 1 - chain.height == foreseen.blocks_left > 0
+        before = set(next_validator_set(chain.state).keys)
+        chain.advance()
+        after = set(next_validator_set(chain.state).keys)
+        if foreseen.blocks_left == 1:
+            assert {key.hex() for key in after - before} == set(foreseen.joining)
+            assert {key.hex() for key in before - after} == set(foreseen.leaving)
+            assert len(after) == foreseen.size_after
+        else:
+            assert after == before
+        came += foreseen.joining
+        went += foreseen.leaving
+    assert set(came) == {address_of(9)}
+    assert set(went) == {address_of(2)}
 
 
 STATUSES: tuple[Status, ...] = ("active", "jailed", "left", "ejected")

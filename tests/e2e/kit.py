@@ -61,14 +61,14 @@ def spawn(
         )
 
 
-def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def run(*arguments: str, timeout_s: float = PATIENCE_S) -> "subprocess.CompletedProcess[str]":
     """Run one command of `twinchain` to its end."""
     return subprocess.run(
         [*PROGRAM, *arguments],
         capture_output=True,
         text=True,
         cwd=ROOT,
-        timeout=PATIENCE_S,
+        timeout=timeout_s,
         check=False,
     )
 

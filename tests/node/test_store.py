@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import event, text
 
 from consensus.simplex.types import VoteKind
+from ledger.state import Event
 from node.storage import pending as store_pending
 from node.storage import store as store_module
 from node.storage.backup import backup
@@ -33,8 +35,8 @@ from node.storage.errors import (
 from node.storage.guard import GuardReason
 from node.storage.queries import Queries
 from node.storage.store import Store
-from node.storage.tables import metadata
-from tests.node.store_kit import CODEC, GENESIS, KEY, run_of_blocks, transfer, vote
+from node.storage.tables import TELLS_OF_MEMBERSHIP, metadata
+from tests.node.store_kit import CODEC, GENESIS, KEY, committed, run_of_blocks, transfer, vote
 
 
 def queries_of(store: Store) -> Queries:
@@ -422,3 +424,43 @@ def test_a_full_disk_is_an_error_and_not_a_loss(store: Store) -> None:
 def test_the_module_under_test_is_the_one_of_this_tree() -> None:
     assert Path(store_module.__file__).is_relative_to(Path(__file__).parent.parent.parent)
     assert transfer(0).id != transfer(1).id
+
+
+# ---------------------------------------------------------------- membership
+def test_blocks_that_tell_of_membership_are_found_by_an_index_of_their_own(store: Store) -> None:
+    who, quoted = "ab" * 32, '"kind":"member.x'
+    other = Event("stake.changed", ("cd" * 32,), {"note": quoted})
+    told = {
+        2: (Event("member.left", (who,), {"address": who}),),
+        5: (Event("broker.applied", (), {"name": "x"}),),
+    }
+    parent = GENESIS
+    for height in range(1, 7):
+        block = committed(height, parent, events=(other, *told.get(height, ())))
+        store.commit_block(block)
+        parent = block.block.hash
+    queries = queries_of(store)
+    assert [height for height, _ in queries.membership(None, 9)] == [5, 2]
+    assert [height for height, _ in queries.membership(5, 9)] == [2]
+    ((_, events),) = queries.membership(5, 1)
+    assert events[1:] == list(told[2])
+    sql = f"EXPLAIN QUERY PLAN SELECT height FROM body WHERE ({TELLS_OF_MEMBERSHIP})"
+    with sqlite3.connect(store.path) as connection:
+        plan = str(connection.execute(f"{sql} AND height < 9 ORDER BY height DESC").fetchall())
+    assert "ix_body_membership" in plan
+    queries.close()
+
+
+def test_a_database_of_the_first_schema_gains_the_index_and_keeps_its_blocks(
+    tmp_path: Path,
+) -> None:
+    with closing(Store.open(tmp_path, GENESIS)) as store:
+        store.commit_block(committed(1, GENESIS, events=(Event("member.left", (), {}),)))
+    with closing(sqlite3.connect(tmp_path / "chain.db")) as connection:
+        connection.execute("DROP INDEX ix_body_membership")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.commit()
+    with closing(Store.open(tmp_path, GENESIS)) as store:
+        queries = queries_of(store)
+        assert [height for height, _ in queries.membership(None, 9)] == [1]
+        queries.close()

@@ -1,5 +1,5 @@
 // Shows the page that the hash names: #/block/12, #/tx/…, #/account/…, #/order/…, #/agreement/…,
-// #/election/12, #/search?q=…; anything else is the first page.
+// #/election/12, #/members, #/member/…, #/search?q=…; anything else is the first page.
 
 import { announce, el, put } from "./dom.js";
 import { failure } from "./parts.js";
@@ -13,6 +13,8 @@ const PAGES = {
   order: async () => (await import("./pages/order.js")).orderPage,
   agreement: async () => (await import("./pages/agreement.js")).agreementPage,
   election: async () => (await import("./pages/election.js")).electionPage,
+  members: async () => (await import("./pages/members.js")).membersPage,
+  member: async () => (await import("./pages/member.js")).memberPage,
   search: async () => (await import("./search.js")).searchPage,
 };
 

@@ -1,6 +1,7 @@
 // Says in plain sentences what actions of transactions ask for and what events tell.
 
 import { el } from "./dom.js";
+import { governanceAction, governanceEvent } from "./governance.js";
 import { accrued, basis, count, plural, short, tokens } from "./format.js";
 import { money, toBlock, toContract, who } from "./links.js";
 import { rowOf } from "./parts.js";
@@ -30,14 +31,15 @@ export function actionSentence(action, from, orderId, height) {
     case "register":
       return [who(from), " registers ", who(action.account), ` as “${action.name}” (${action.role}).`];
     default:
-      return [who(from), ` does “${action.type}”.`];
+      return governanceAction(action, from) ?? [who(from), ` does “${action.type}”.`];
   }
 }
 
 const CLOSED = { matched: "was matched", expired: "expired without a partner", cancelled: "was taken back" };
 
 /** One event of a block. */
-export function eventSentence({ kind, data, accounts, height }) {
+export function eventSentence(event) {
+  const { kind, data, accounts, height } = event;
   switch (kind) {
     case "trade.made":
       return [who(data.buyer), " buys from ", who(data.seller), " through ", who(data.broker), ": pays ", money(data.paid_micro), ", the server gets ", money(data.received_micro), ", agreement ", toContract("agreement", data.agreement, height)];
@@ -63,10 +65,8 @@ export function eventSentence({ kind, data, accounts, height }) {
       return [who(accounts[0]), " now stakes ", money(data.stake_micro)];
     case "stake.unlocked":
       return [money(data.amount_micro), " of stake is free again for ", who(accounts[0])];
-    case "member.ejected":
-      return [who(data.address), " was ejected for signing two different things"];
     default:
-      return [short(JSON.stringify(data), 160)];
+      return governanceEvent(event) ?? [short(JSON.stringify(data), 160)];
   }
 }
 

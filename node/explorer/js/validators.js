@@ -112,7 +112,7 @@ function makeRow(found) {
 }
 
 export function mountValidators(root) {
-  const { card, aside, body } = panel("Validators", "validators");
+  const { card, aside, body } = panel("Validators", "validators", el("a", { href: "#/members", "data-testid": "all-members", text: "all members" }));
   const rows = el("tbody");
   const heads = COLUMNS.map(([text, title], index) => el("th", { scope: "col", title: title || null, class: index > 0 && index <= NUMERIC ? "right" : "", text }));
   body.append(el("table", { class: "validators-table stack" }, el("thead", {}, el("tr", {}, heads)), rows));

@@ -47,6 +47,8 @@ def key_of(name: str) -> SigningKey:
 
 
 MEMBERS = tuple(f"server-{index}" for index in range(4))
+NEWCOMER = "server-4"
+SERVERS = (*MEMBERS, NEWCOMER)
 ALICE, BOB, BUS, BROKER = (key_of(name) for name in ("alice", "bob", "bus-fleet", "broker"))
 
 
@@ -56,6 +58,7 @@ def vrf_seed(name: str) -> bytes:
 
 def small_genesis(consensus: ConsensusParameters | None = None) -> Genesis:
     accounts = [GenesisAccount(key_of(name).address, name, "", 50_000_000) for name in MEMBERS] + [
+        GenesisAccount(key_of(NEWCOMER).address, NEWCOMER, "", 200_000_000),
         GenesisAccount(ALICE.address, "alice", "account", 10_000_000_000),
         GenesisAccount(BUS.address, "bus fleet", "its", 10_000_000_000),
         GenesisAccount(BROKER.address, "north broker", "broker", 0),
@@ -216,6 +219,18 @@ class MemoryQueries:
         places = sorted((p for p in places if before is None or p < before), reverse=True)
         return places[:limit]
 
+    def membership(
+        self, before_height: int | None, limit: int
+    ) -> list[tuple[int, Sequence[Event]]]:
+        topics = ("member.", "validators.", "proposal.", "parameter.", "broker.")
+        found = [
+            (each.height, each.events)
+            for each in reversed(self.committed)
+            if any(event.kind.startswith(topics) for event in each.events)
+            and (before_height is None or each.height < before_height)
+        ]
+        return found[:limit]
+
     def election(self, height: int) -> bytes | None:
         return self.elections.get(height)
 
@@ -232,7 +247,7 @@ class SmallNode:
 
     def __init__(self, genesis: Genesis | None = None) -> None:
         self.loaded = from_genesis(genesis or small_genesis())
-        self.people = list(MEMBERS)
+        self.people = list(SERVERS)
         self._chain = chain_of(self.loaded)
         self.queries = MemoryQueries()
         head = genesis_head(genesis_state(self.loaded), self.loaded)

@@ -9,14 +9,19 @@ from pydantic import BaseModel
 from ledger.native import Transfer
 from node.api.schemas import (
     AccountModel,
+    ApplicationModel,
     BlockModel,
     BlockSummary,
     Document,
     ElectionModel,
     HealthModel,
+    MemberLife,
+    MemberModel,
+    NextSetModel,
     Page,
     PeerModel,
     ProblemModel,
+    ProposalModel,
     Reply,
     SearchHit,
     StatusModel,
@@ -24,6 +29,7 @@ from node.api.schemas import (
     TransactionLine,
     TransactionModel,
     ValidatorModel,
+    VotingSetModel,
 )
 from node.api.schemas_proofs import HeaderModel, SetModel, StateProofModel
 from tests.node.api.small_node import ALICE, BOB, BROKER, MEMBERS, SmallNode, key_of
@@ -45,6 +51,14 @@ ANSWERS: list[tuple[str, type[BaseModel]]] = [
     (f"/v1/accounts/{ALICE.address}/activity", Page[Document]),
     ("/v1/validators", Page[ValidatorModel]),
     (f"/v1/validators/{SERVER}", Reply[ValidatorModel]),
+    ("/v1/members", Page[MemberModel]),
+    (f"/v1/members/{SERVER}", Reply[MemberLife]),
+    ("/v1/applications", Page[ApplicationModel]),
+    ("/v1/proposals", Page[ProposalModel]),
+    ("/v1/proposals?status=decided", Page[ProposalModel]),
+    ("/v1/membership", Page[Document]),
+    ("/v1/validator-sets", Page[VotingSetModel]),
+    ("/v1/validator-sets/next", Reply[NextSetModel]),
     ("/v1/elections/next", Reply[ElectionModel]),
     ("/v1/elections/1", Reply[ElectionModel]),
     ("/v1/orders", Page[Document]),

@@ -16,7 +16,7 @@ function standing(account) {
   const member = account.member;
   if (!member) return null;
   return section("As a DT server", facts([
-    ["Status", el("span", { class: `tag ${member.status === "active" ? "good" : "bad"}`, text: member.status })],
+    ["Status", el("span", { class: `tag ${member.status === "active" ? "good" : "bad"}`, text: member.status }), " ", el("a", { href: `#/member/${account.address}`, text: "membership" })],
     ["Stake", money(member.stake_micro)], ["Satisfaction", basis(member.satisfaction_bp)],
     ["Comprehensive resource (Eq. 4)", count(member.comprehensive_resource)],
     ["Computation, MHz", count(member.resources.computation)], ["Communication, kbit/s", count(member.resources.communication)], ["Modelling, units", count(member.resources.modelling)],
