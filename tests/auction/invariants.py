@@ -43,7 +43,7 @@ def check_tables(view: View, next_round: int) -> None:
             first = max(next_round, min(edge.due for edge in edges))
             armed[order_id] = first
     due = {
-        key[len(keys.DUE) + 40 :]: int.from_bytes(key[len(keys.DUE) :][:8], "big")
+        key[len(keys.DUE) + 8 + keys.BOOK_BYTES :]: int.from_bytes(key[len(keys.DUE) :][:8], "big")
         for key, _ in view.scan(keys.DUE)
     }
     assert due == armed

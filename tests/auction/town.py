@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from auction import tariffs
 from auction.actions import Ask, Bid, FlatFloor, FlatLimit
 from auction.brokers import Tariff
 from auction.clearing import seal
@@ -31,7 +32,7 @@ GENESIS_HASH = bytes(range(32))
 KEYS = tuple(SigningKey.from_seed(number.to_bytes(32, "big")) for number in range(1, 31))
 SERVERS, BUYERS, BROKERS, OTHERS = KEYS[:8], KEYS[8:20], KEYS[20:26], KEYS[26:]
 RICH = 10**12
-RULES = Rules({**native.HANDLERS, **HANDLERS}, (), seal, (close,))
+RULES = Rules({**native.HANDLERS, **HANDLERS, **tariffs.HANDLERS}, (), seal, (close,))
 
 PAPER = Tariff(
     lambda_micro=100, sigma_ppm=500_000, fee_basis="deal", weights="spread", pricing="paper"
@@ -144,7 +145,10 @@ class Town:
         self.state.merge(overlay)
         self.money = total_money(self.state)
         self.codec = TransactionCodec(
-            (*native.ACTIONS, *ACTIONS), CHAIN, GENESIS_HASH, self.parameters.max_transaction_bytes
+            (*native.ACTIONS, *ACTIONS, *tariffs.ACTIONS),
+            CHAIN,
+            GENESIS_HASH,
+            self.parameters.max_transaction_bytes,
         )
         self.nonces = dict.fromkeys((key.address for key in KEYS), 0)
 
