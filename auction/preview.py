@@ -8,6 +8,7 @@ import msgspec
 
 from auction.clearing import live_round, solve_round
 from auction.parameters import market_parameters
+from ledger.codec import encode
 from ledger.parameters import ledger_parameters
 from ledger.state import View
 
@@ -47,5 +48,7 @@ def preview(view: View, height: int) -> dict[str, object]:
                 ],
             }
         )
-    classes: list[dict[str, object]] = [msgspec.to_builtins(part) for part in clearing.classes]
+    classes: list[dict[str, object]] = [
+        msgspec.json.decode(encode(part)) for part in clearing.classes
+    ]
     return {"height": height, "books": documents, "classes": classes}

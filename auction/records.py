@@ -35,9 +35,9 @@ class ServiceRecord:
     """Sum of rating times payment, basis points times micro-tokens."""
 
     @property
-    def mean_rating_bp(self) -> int | None:
-        """The mean rating weighted by payment, rounded down; None before any paid rating."""
-        return self.weighted // self.rated_micro if self.rated_micro else None
+    def mean_rating_bp(self) -> int:
+        """The mean rating weighted by payment, rounded down; 0 before any paid rating."""
+        return self.weighted // self.rated_micro if self.rated_micro else 0
 
 
 def service_record(view: View, seller: Address) -> ServiceRecord:

@@ -291,7 +291,7 @@ def committed(view: View, seller: Address) -> Document:
 def server_record(view: View, address: Address) -> Document:
     """Return what a server has served, been paid and been rated, all zeros if it never served.
 
-    Sums that may pass 2^53 are decimal strings; `mean_rating_bp` is null before any paid rating.
+    Sums that may pass 2^53 are decimal strings; `mean_rating_bp` is 0 before any paid rating.
     """
     record = service_record(view, address)
     return {
@@ -348,5 +348,5 @@ _TOTALS = (
 
 
 def _plain(record: msgspec.Struct) -> Document:
-    plain: Document = msgspec.to_builtins(record)
+    plain: Document = msgspec.json.decode(msgspec.json.encode(record))
     return plain
