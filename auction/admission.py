@@ -164,6 +164,8 @@ class _Book:
 
     def keep_heaviest(self, order: Digest, record: OpenOrder) -> None:
         """Link an admitted order to its heaviest counterparties that take it."""
+        if not self.size_against(record):
+            return
         is_bid = record.side == "bid"
         kept = 0
         for other, quote in self.candidates(record):
