@@ -35,6 +35,9 @@ from ledger.types import Address, Digest, Hex32, Micro, PositiveCount
 
 MAX_PAIRS = 100_000
 
+WORK_PER_ORDER = 8
+"""An order is marked and sorted, by the builder twice: about as long as eight visits of a pair."""
+
 ClassNumber = Annotated[int, Meta(ge=0, le=MAX_CLASSES - 1)]
 
 
@@ -83,8 +86,8 @@ class LiveClass:
 
     @property
     def work(self) -> int:
-        """What clearing it costs, in pairs visited."""
-        return len(self.bids) + len(self.asks)
+        """What clearing it costs, in pairs visited by the solver of other books."""
+        return WORK_PER_ORDER * (len(self.bids) + len(self.asks))
 
 
 @dataclass(frozen=True, slots=True)
