@@ -4,9 +4,11 @@ Ties are settled by the seed of the coming block, which nobody knows yet; the pr
 seed of zeros, so between orders of equal weight it shows one possible outcome.
 """
 
-from auction.clearing import solve_books
+import msgspec
+
+from auction.clearing import live_round, solve_round
 from auction.parameters import market_parameters
-from auction.rounds import live_books
+from ledger.codec import encode
 from ledger.parameters import ledger_parameters
 from ledger.state import View
 
@@ -16,10 +18,10 @@ _SEED = bytes(32)
 def preview(view: View, height: int) -> dict[str, object]:
     """Return the round of `height` as it stands: per broker the pairs, their terms, the totals."""
     market = market_parameters(view)
-    books = tuple(live_books(view, height))
-    clearing = solve_books(books, _SEED, market, ledger_parameters(view).max_sealed_bytes)
+    live = live_round(view, height)
+    clearing = solve_round(live, _SEED, market, ledger_parameters(view).max_sealed_bytes)
     documents: list[dict[str, object]] = []
-    for book, part in zip(books, clearing.books, strict=True):
+    for book, part in zip(live.books, clearing.books, strict=True):
         place = {bid.hex(): index for index, bid in enumerate(book.bids)}
         slot = {ask.hex(): index for index, ask in enumerate(book.asks)}
         rows = book.find([(place[pair.bid], slot[pair.ask]) for pair in part.pairs])
@@ -27,6 +29,7 @@ def preview(view: View, height: int) -> dict[str, object]:
         documents.append(
             {
                 "broker": part.broker,
+                "tariff": part.tariff,
                 "deferred": part.deferred,
                 "bids": len(book.bids),
                 "asks": len(book.asks),
@@ -45,4 +48,7 @@ def preview(view: View, height: int) -> dict[str, object]:
                 ],
             }
         )
-    return {"height": height, "books": documents}
+    classes: list[dict[str, object]] = [
+        msgspec.json.decode(encode(part)) for part in clearing.classes
+    ]
+    return {"height": height, "books": documents, "classes": classes}

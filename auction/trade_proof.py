@@ -30,9 +30,9 @@ from auction import keys
 from auction.actions import Ask, Bid
 from auction.agreements import agreement_id
 from auction.brokers import Tariff, broker_key, decode_broker
-from auction.clearing import SealedBook, SealedPair, decode_clearing
 from auction.edges import Edge, decode_edges, other_orders
 from auction.orders import OpenOrder, decode_order, record_key
+from auction.sealed import SealedBook, SealedPair, decode_clearing
 from auction.settlement import settle
 from auction.trades import Trade, frozen_pair
 from ledger.errors import ProofFailed, Rejected

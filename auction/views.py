@@ -13,9 +13,10 @@ from auction import agreements as contracts
 from auction import brokers as brokerage
 from auction import keys
 from auction.actions import Bid
-from auction.clearing import decode_clearing
+from auction.classes import class_of
 from auction.edges import Edge, read_edges
 from auction.fixed import FRACTION_BITS
+from auction.mcafee import SealedClass
 from auction.orders import (
     OpenOrder,
     Side,
@@ -27,6 +28,8 @@ from auction.orders import (
 from auction.pairing import path_of
 from auction.parameters import market_parameters
 from auction.pricing import Path, ask_price, bid_price, factor_at
+from auction.records import service_record
+from auction.sealed import SealedBook, decode_clearing
 from auction.valuation import cost_of_service, value_of_service
 from ledger.state import Event, View
 from ledger.types import Address, Digest
@@ -95,17 +98,29 @@ def order(view: View, order_hex: str, height: int) -> Document | None:
     edges = read_edges(view, order_id)
     document = _order_document(order_id, entry, record, height)
     document["pairs"] = [_edge_document(edge) for edge in edges]
-    document["unmatched"] = _unmatched(view, entry, edges, height)
+    tariff = record.tariff_of(entry.tariff)
+    document["unmatched"] = _unmatched(view, tariff, entry, edges, height)
     return document
 
 
-def _unmatched(view: View, entry: OpenOrder, edges: Sequence[Edge], height: int) -> Document:
+def _unmatched(
+    view: View,
+    tariff: brokerage.Tariff,
+    entry: OpenOrder,
+    edges: Sequence[Edge],
+    height: int,
+) -> Document:
     """Say why an open order has not traded, as far as the state tells."""
     if not entry.admitted:
         return {"reason": "waiting", "hint": "it joins the book when the block closes"}
     bids, asks = side_counts(view, bytes.fromhex(entry.terms.broker))
     if not (asks if entry.side == "bid" else bids):
         return {"reason": "other_side_empty", "hint": "nobody on the other side of this book"}
+    if class_of(tariff, entry.terms, entry.resource) is not None:
+        return {
+            "reason": "outside_class_price",
+            "hint": "its class has not enough orders yet, or trades at a price it does not meet",
+        }
     if not edges:
         return {
             "reason": "no_partner",
@@ -140,6 +155,7 @@ def _order_document(
         "status": "open" if entry.admitted else "waiting",
         "owner": entry.owner,
         "broker": entry.terms.broker,
+        "tariff": entry.tariff,
         "submitted": entry.submitted,
         "admitted": entry.admitted,
         "expires": entry.terms.expires,
@@ -148,7 +164,8 @@ def _order_document(
         "terms": _plain(entry.terms),
     }
     path = path_of(entry)
-    document["path"] = _path_document(entry, path, record.tariff, height)
+    tariff = record.tariff_of(entry.tariff)
+    document["path"] = _path_document(entry, path, tariff, height)
     return document
 
 
@@ -207,7 +224,8 @@ def depth(view: View, address: Address, height: int) -> Document | None:
         path = path_of(entry)
         moving = Path(path.admitted or height, path.expires, path.ladder)
         at = max(height, moving.admitted)
-        return _price(entry, _worth(entry, service), moving, record.tariff, at)
+        tariff = record.tariff_of(entry.tariff)
+        return _price(entry, _worth(entry, service), moving, tariff, at)
 
     demand = sorted((price(entry) for entry in bids), reverse=True)
     supply = sorted(price(entry) for entry in asks)
@@ -270,32 +288,52 @@ def committed(view: View, seller: Address) -> Document:
     return _plain(committed_resources(view, seller))
 
 
+def server_record(view: View, address: Address) -> Document:
+    """Return what a server has served, been paid and been rated, all zeros if it never served.
+
+    Sums that may pass 2^53 are decimal strings; `mean_rating_bp` is 0 before any paid rating.
+    """
+    record = service_record(view, address)
+    return {
+        "served": record.served,
+        "cut_short": record.cut_short,
+        "paid_micro": str(record.paid_micro),
+        "ratings": record.ratings,
+        "rated_micro": str(record.rated_micro),
+        "mean_rating_bp": record.mean_rating_bp,
+    }
+
+
 def round_document(sealed: bytes, events: Sequence[Event]) -> Document:
-    """Return what a block's round did: per broker its pairs, prices, labels and totals.
+    """Return what a block's round did: per book and class its pairs, prices, labels and totals.
 
     `sealed` and `events` are those of one block.
     """
     trades = {event.data["bid"]: event.data for event in events if event.kind == "trade.made"}
     summaries = {
-        event.data["broker"]: event.data for event in events if event.kind == "round.cleared"
+        (event.data["broker"], event.data["tariff"], event.data["service_class"]): event.data
+        for event in events
+        if event.kind == "round.cleared"
     }
-    books: list[Document] = []
-    for book in decode_clearing(sealed).books:
-        pairs = [{**_plain(pair), **trades.get(pair.bid, {})} for pair in book.pairs]
-        made = [trades[pair.bid] for pair in book.pairs if pair.bid in trades]
-        books.append(
+    clearing = decode_clearing(sealed)
+    found: dict[str, list[Document]] = {"books": [], "classes": []}
+    parts: list[tuple[str, SealedBook | SealedClass, int]]
+    parts = [("books", part, 0) for part in clearing.books]
+    parts += [("classes", part, part.number + 1) for part in clearing.classes]
+    for where, part, service_class in parts:
+        made = [trades[pair.bid] for pair in part.pairs if pair.bid in trades]
+        found[where].append(
             {
-                **summaries.get(book.broker, {}),
-                "broker": book.broker,
-                "deferred": book.deferred,
-                "pairs": pairs,
+                **summaries.get((part.broker, part.tariff, service_class), {}),
+                **_plain(part),
+                "pairs": [{**_plain(pair), **trades.get(pair.bid, {})} for pair in part.pairs],
                 "totals": {
                     name: sum(value for trade in made if isinstance(value := trade[name], int))
                     for name in _TOTALS
                 },
             }
         )
-    return {"books": books}
+    return {**found}
 
 
 _TOTALS = (
@@ -310,5 +348,5 @@ _TOTALS = (
 
 
 def _plain(record: msgspec.Struct) -> Document:
-    plain: Document = msgspec.to_builtins(record)
+    plain: Document = msgspec.json.decode(msgspec.json.encode(record))
     return plain

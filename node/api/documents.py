@@ -106,7 +106,7 @@ def read_full(
         receipts=queries.receipts(row.height),
         commits=Commits.decode(block.commits),
         events=queries.events(row.height),
-        round=msgspec.json.decode(stored_round) if stored_round else {"books": []},
+        round=msgspec.json.decode(stored_round) if stored_round else {"books": [], "classes": []},
     )
 
 

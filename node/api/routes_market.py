@@ -181,7 +181,9 @@ async def get_round(request: Request, height: str) -> Response:
     if row is None:
         raise not_found(f"round {number}")
     stored = await context.read(context.backend.queries.round_document, number)
-    document: dict[str, object] = msgspec.json.decode(stored) if stored else {"books": []}
+    document: dict[str, object] = (
+        msgspec.json.decode(stored) if stored else {"books": [], "classes": []}
+    )
     document["height"] = number
     meta = meta_of(context.backend.chain, row.height, row.hash, row.time_ms)
     meta["names"] = names_in(context.backend.state(), document)

@@ -5,15 +5,18 @@ from typing import Annotated
 import typer
 
 from node.cli import (
+    brokerage,
     database,
     demo,
     keys,
     membership,
     node_directory,
+    orders,
     query_membership,
     start,
     status,
     testnet_life,
+    transactions,
     verify,
 )
 
@@ -28,7 +31,9 @@ app = typer.Typer(
 )
 app.add_typer(keys.app, name="keys")
 app.add_typer(testnet_life.app, name="testnet")
-app.add_typer(membership.app, name="tx")
+TX_PARTS = (orders, brokerage, membership)
+"""Modules that put their commands into the group `tx` when they are imported."""
+app.add_typer(transactions.app, name="tx")
 app.add_typer(query_membership.app, name="query")
 app.add_typer(verify.app, name="verify")
 app.add_typer(node_directory.app, name="node")

@@ -194,6 +194,7 @@ def brokers(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
         ("fee", lambda row, _: money(_tariff(row).get("lambda_micro"))),
         ("weights", lambda row, _: _tariff(row).get("weights", "-")),
         ("pricing", lambda row, _: _tariff(row).get("pricing", "-")),
+        ("changes at", lambda row, _: _tariff_change(row)),
     )
     show_list(fetch(node, "/v1/brokers"), as_json, columns)
 
@@ -278,6 +279,13 @@ def params(node: Node = DEFAULT_NODE, as_json: Json = False) -> None:
 def genesis(node: Node = DEFAULT_NODE) -> None:
     """The genesis file, as JSON."""
     print_json(fetch(node, "/v1/genesis"))
+
+
+def _tariff_change(row: Row) -> object:
+    """The height from which another tariff holds for new orders, if one is announced."""
+    pending = row.get("pending")
+    first = pending[0] if isinstance(pending, list) and pending else None
+    return first.get("effective", "-") if isinstance(first, dict) else "-"
 
 
 def _tariff(row: Row) -> Row:

@@ -3,10 +3,10 @@
 from msgspec.structs import replace
 
 from auction import keys
-from auction.clearing import Clearing, decode_clearing
 from auction.fairness import judge
 from auction.preview import preview
 from auction.rounds import live_books
+from auction.sealed import Clearing, decode_clearing
 from tests.auction.test_clearing import crowded_town
 
 
@@ -56,5 +56,9 @@ def test_the_preview_weighs_what_the_round_will_weigh() -> None:
     books = shown["books"]
     assert isinstance(books, list)
     assert {book["broker"]: book["weight_micro"] for book in books} == weights
-    assert preview(town.state, town.height + 1) == {"height": town.height + 1, "books": []}
-    assert decode_clearing(b'{"books":[]}') == Clearing(())
+    assert preview(town.state, town.height + 1) == {
+        "height": town.height + 1,
+        "books": [],
+        "classes": [],
+    }
+    assert decode_clearing(b'{"books":[],"classes":[]}') == Clearing((), ())

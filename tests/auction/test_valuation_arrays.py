@@ -1,12 +1,14 @@
 """Fixed point and equations over arrays: the integers of their plain twins, on every row."""
 
 import random
+from itertools import product
 
 import numpy as np
 
 from auction import fixed, fixed_arrays
-from auction.actions import CostModel, UtilityModel
-from auction.valuation import cost_of_service, value_of_service
+from auction.actions import MAX_PRICE, CostModel, UtilityModel
+from auction.fixed import LN_ARGUMENT_BITS
+from auction.valuation import NANO, cost_of_service, value_of_service
 from auction.valuation_arrays import CostColumns, costs_of_service, values_of_service
 from tests.auction.test_fixed import ln_arguments
 from tests.auction.town import bid
@@ -99,3 +101,31 @@ def test_costs_of_an_array_are_the_costs_of_each_pair() -> None:
             assert cost == (-1 if expected is None else expected)
             bounded += expected is not None
     assert bounded > 1_000
+
+
+def test_at_every_corner_of_the_bounds_arrays_hold_or_say_so_and_nothing_overflows() -> None:
+    """Each field at its least and at its greatest, in every combination."""
+    assert NANO + 10**9 * 10**9 < 2**LN_ARGUMENT_BITS, "gamma R at its bound"
+    sides = [(1, 2**40), (1, 10**9), (1, 10**6), (1, 2**20), (0, 10**9)]
+    corners = list(product(*sides))
+    found, holds = values_of_service(*np.array(corners, dtype=np.int64).T)
+    for (v, gamma, theta, blocks, level), value, held in zip(
+        corners, found.tolist(), holds.tolist(), strict=True
+    ):
+        model = UtilityModel(v, gamma)
+        order = bid(valuation=model, theta_milli=theta, service_blocks=blocks)
+        exact = value_of_service(order, level, 10**9)
+        assert exact >= 0
+        assert not held or value == exact
+    tops = (10**9, 10**9, 10**9, 10**9, 10**12, 10**12, 10**12, 10**6, 2**20, 2**20)
+    lows = (0, 0, 10**6, 0, 0, 0, 0, 1, 1, 1)
+    rows = list(product(*zip(lows, tops, strict=True)))
+    columns = np.array(rows, dtype=np.int64).T
+    found, holds = costs_of_service(CostColumns(*columns[:7]), *columns[7:])
+    dear = 0
+    for row, cost, held in zip(rows, found.tolist(), holds.tolist(), strict=True):
+        expected = cost_of_service(CostModel(*row[:7]), *row[7:])
+        assert expected is None or 0 <= expected <= MAX_PRICE
+        assert not held or cost == (-1 if expected is None else expected)
+        dear += expected is None
+    assert 0 < dear < len(rows)

@@ -110,7 +110,7 @@ def test_a_round_shows_pairs_labels_prices_and_totals() -> None:
     totals = book["totals"]
     assert totals["paid_micro"] == totals["received_micro"] + totals["broker_micro"]
     town.block()
-    assert views.round_document(town.sealed, town.events) == {"books": []}
+    assert views.round_document(town.sealed, town.events) == {"books": [], "classes": []}
 
 
 def test_agreements_brokers_and_parameters_are_shown() -> None:

@@ -14,8 +14,9 @@ from typing import Any
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from auction.brokers import Tariff
+from auction.brokers import ServiceClass, Tariff
 from auction.licences import ApplyBroker
+from auction.tariffs import ChangeTariff
 from consensus.actions import Accuse
 from ledger import vrf
 from ledger.accounts import Account, Pot
@@ -62,7 +63,14 @@ FIRST, SECOND = (SigningKey.from_seed(seed) for seed in SEEDS)
 
 Vectors = dict[str, Any]
 
-ACTIONS = (*NATIVE_ACTIONS, *MEMBERSHIP_ACTIONS, *PROPOSAL_ACTIONS, Accuse, ApplyBroker)
+ACTIONS = (
+    *NATIVE_ACTIONS,
+    *MEMBERSHIP_ACTIONS,
+    *PROPOSAL_ACTIONS,
+    Accuse,
+    ApplyBroker,
+    ChangeTariff,
+)
 
 
 def _value(name: str, value: Record) -> Vectors:
@@ -119,6 +127,8 @@ def _transactions() -> list[Vectors]:
     tariff = Tariff(
         lambda_micro=7, sigma_ppm=5, fee_basis="deal", weights="surplus", pricing="core_buyer"
     )
+    kind = ServiceClass(service_blocks=9, interval_blocks=3, theta_milli=1_500, least_resource=0)
+    classes = replace(tariff, pricing="mcafee", classes=(kind,))
     changes: dict[str, Changes] = {
         "admit_member": AdmitMember(SECOND.address),
         "eject_member": EjectMember(SECOND.address),
@@ -140,6 +150,7 @@ def _transactions() -> list[Vectors]:
         ("approve", 10, 0, [Approve(proposal_id(changes["admit_member"]).hex())]),
         ("evidence", 11, 0, [Accuse("00ff")]),
         ("apply_broker", 12, 0, [ApplyBroker("South Broker", tariff)]),
+        ("change_tariff", 13, 0, [ChangeTariff(classes)]),
         (
             "several actions",
             2**53 - 1,

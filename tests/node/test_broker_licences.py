@@ -5,9 +5,10 @@ from __future__ import annotations
 from auction.brokers import Tariff, read_broker
 from auction.licences import ApplyBroker
 from auction.orders import committed_resources
+from auction.tariffs import ChangeTariff
 from ledger.accounts import read_account
 from ledger.members import read_registration
-from ledger.proposals import AdmitBroker, Propose, SuspendBroker
+from ledger.proposals import AdmitBroker, Propose, SetParameter, SuspendBroker
 from tests.node.city import City
 from tests.node.small_chain import BROKER, FLEETS, MEMBERS, PEOPLE, ask, bid
 from tests.node.test_membership import carry
@@ -46,6 +47,22 @@ def test_a_suspended_book_gives_back_what_its_orders_had_set_aside() -> None:
     assert read_account(city.state, server.address).reserved == 0
     assert committed_resources(city.state, server.address).computation == 0
     assert city.outcome(fleet, bid()) == "broker_suspended"
+
+
+def test_the_members_set_the_notice_and_a_broker_changes_its_tariff_after_it() -> None:
+    city = City()
+    notice = SetParameter("market", "tariff_notice_blocks", 3)
+    assert carry(city, notice) == ["ok"] * 3
+    assert city.outcome(BROKER, ChangeTariff(TARIFF)) == "ok"
+    announced = read_broker(city.state, BROKER.address)
+    assert announced is not None
+    (pending,) = announced.pending
+    assert pending.tariff == TARIFF
+    city.run_to(pending.effective)
+    changed = read_broker(city.state, BROKER.address)
+    assert changed is not None
+    assert (changed.tariff, changed.version, changed.pending) == (TARIFF, 2, ())
+    assert city.outcome(FLEETS[0], bid()) == "ok"
 
 
 def _fields() -> dict[str, object]:

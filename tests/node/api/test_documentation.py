@@ -45,7 +45,9 @@ def test_the_description_has_every_action_and_the_page_every_field_of_it(app: Fa
     schemas = app.openapi()["components"]["schemas"]
     references = schemas["Envelope"]["properties"]["actions"]["items"]["oneOf"]
     names = {reference["$ref"].rpartition("/")[2] for reference in references}
-    assert names == {"Transfer", "Stake", "Unstake", "Register", "Bid", "Ask", "Cancel", "Rate"}
-    for name in (*names, "FlatLimit", "UtilityModel", "FlatFloor", "CostModel", "Resources"):
+    money = {"Transfer", "Stake", "Unstake", "Register"}
+    assert names == money | {"Bid", "Ask", "Reprice", "Cancel", "Rate"}
+    parts = ("BidPrice", "AskPrice", "FlatLimit", "UtilityModel", "FlatFloor", "CostModel")
+    for name in (*names, *parts, "Resources"):
         for field in schemas[name]["required"]:
             assert f"`{field}`" in PAGE or f'"{field}"' in PAGE, f"{name}.{field}"
