@@ -22,8 +22,12 @@ PATIENCE = 300
 ROUND_WORK = 256
 """Visits of pairs by plain code that take as long as a step over short arrays."""
 
-ARRAY_VISITS = 16
+ARRAY_VISITS = 8
 """Pairs visited by a step over arrays in the time of one visit by plain code."""
+
+
+LISTED = 4
+"""Pairs put from columns into lists in the time of one visit by plain code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ def solve_by_searches(pairs: Pairs, budget: Budget) -> Integers:
     start = bid(pairs, budget)
     if not start.outside.size:
         return start.mate_rows
+    budget.spend(pairs.left.size // LISTED)
     matcher = Matcher(pairs.adjacency(), pairs.right_count, budget)
     mates = np.where(start.mate_rows < 0, FREE, pairs.right[start.mate_rows])
     matcher.resume(mates.tolist(), start.left_labels.tolist(), start.right_labels.tolist())

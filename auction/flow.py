@@ -32,6 +32,8 @@ def cover(problem: Covering, budget: Budget) -> Integers:
     Every left vertex sends one unit, every right vertex takes one.  A vertex that may stay free
     can also send its unit to, or get one from, a common node.  Raises Refused, WorkExceeded.
     """
+    if SimpleMinCostFlow is None:
+        raise Refused
     pairs = problem.pairs
     lefts, rights = pairs.left_count, pairs.right_count
     common = lefts + rights

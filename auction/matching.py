@@ -255,9 +255,6 @@ class Matcher:
             if other == FREE:
                 return path
             distance = distances[other]
-            if far_mates[other] == FREE:
-                path.cost, path.dropped, path.end = distance, FREE, other
-                return path
             path.far.append((other, distance))
             vertex = far_mates[other]
             path.near.append((vertex, distance))
@@ -277,13 +274,18 @@ class Matcher:
         vertex, base = start
         pairs = self._pairs[side][vertex]
         self._spend(len(pairs))
-        labels, cost, parent = self.labels[1 - side], path.cost, path.parent
+        labels, mates = self.labels[1 - side], self.mates[1 - side]
+        cost, parent = path.cost, path.parent
         for other, weight in pairs:
             length = base + labels[other] - weight
             if length < cost and length < distances.get(other, cost):
-                distances[other] = length
                 parent[other] = vertex
-                heappush(heap, (length, other))
+                if mates[other] == FREE:
+                    cost = path.cost = length
+                    path.dropped, path.end = FREE, other
+                else:
+                    distances[other] = length
+                    heappush(heap, (length, other))
 
     def _augment(self, side: int, root: int, path: _Path) -> None:
         own, opposite = self.mates[side], self.mates[1 - side]

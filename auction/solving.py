@@ -1,16 +1,17 @@
-"""Solving a round in two stages of 64-bit integers: the weight first, then the ties.
+"""Solving a round: three solvers with one form and one answer, chosen by the size of the book.
 
-One solver for W = w * 2^k + t would need numbers of a hundred bits and more.  Here the first stage
-finds a matching of largest w and its least labels p, the second (`auction/ties.py`) the one of
-largest t among those and its labels z; together they are what `auction/certificate.py` proves, and
-the same whoever solved either stage.
+One solver for W = w * 2^k + t needs numbers of a hundred bits: `single` does so, in plain Python,
+and is the fastest for small books.  The others take two stages of 64-bit integers.  The first finds
+a matching of largest w and its least labels p, the second (`auction/ties.py`) the one of largest
+t among those and its labels z; together they are what `auction/certificate.py` proves.
 
-There are two solvers with one form.  The own one bids and searches (`auction/bidding.py`); it is
-always there and its work is counted visit by visit.  Min-cost flow (`auction/flow.py`) is
-there if the package is installed; its work is estimated by its size before it starts.  It takes
-the large problems, and whatever comes of it must have least labels, or the own solver goes instead.
+`staged` bids and searches (`auction/bidding.py`); like `single` it is always there and counts its
+work visit by visit.  `flow` is min-cost flow (`auction/flow.py`), there if the package is
+installed; its work is estimated by its size before it starts.  It takes the large books, and what
+comes of it must have least labels, else `staged` solves the book.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,15 +19,20 @@ import numpy as np
 from auction import flow
 from auction.arrays import Graph
 from auction.bidding import rows_of_mates, solve_by_searches
+from auction.certificate import HASH_BITS, split_label
 from auction.labels import NotOptimal, least_labels
 from auction.matching import LEFT, Budget, Matcher
 from auction.pairs import Integers, Pairs
 from auction.ties import Cover, Covering, settle_ties
 
-FLOW_FROM = 20_000
-"""Pairs from which min-cost flow is faster than the own solver."""
+STAGED_FROM = 5_000
+"""Pairs from which two stages over arrays are faster than one in plain integers."""
 
-_INT64_SAFE = 1 << 62
+FLOW_FROM = 2_000
+"""Pairs from which min-cost flow is worth its call."""
+
+_WEIGHT_BITS = 61
+"""Weights below this many bits leave sums and differences of two within 64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,24 +46,54 @@ class Solution:
     """Visits of pairs, counted or estimated."""
 
 
-def solve_graph(graph: Graph, work_limit: int, *, flow_from: int = FLOW_FROM) -> Solution:
-    """Return the optimal matching with its least labels.  Raises WorkExceeded.
+def solve_graph(graph: Graph, work_limit: int) -> Solution:
+    """Return the optimal matching with its least labels.  Raises WorkExceeded."""
+    return SOLVERS[solver_for(graph.left.size)](graph, Budget(work_limit))
 
-    `flow_from` is the number of pairs from which min-cost flow is used where it is installed.
-    """
-    budget = Budget(work_limit)
-    if flow.AVAILABLE and graph.left.size >= flow_from:
-        try:
-            return _solve(graph, flow.cover, budget)
-        except (NotOptimal, flow.Refused):
-            pass
+
+def solver_for(pair_count: int) -> str:
+    """Return the name of the solver for a book of this size."""
+    if pair_count < STAGED_FROM:
+        return "single"
+    return "flow" if flow.AVAILABLE and pair_count >= FLOW_FROM else "staged"
+
+
+def single(graph: Graph, budget: Budget) -> Solution:
+    """Solve for W at once, by searches in integers of any size."""
+    matcher = Matcher(graph.adjacency(), graph.right_count, budget)
+    matcher.enter_all()
+    smaller = min(graph.left_count, graph.right_count)
+    labels = [split_label(label, smaller) for label in matcher.least_labels()]
+    lanes = np.array(labels, dtype=np.int64).reshape(-1, 2)
+    mates = np.array(matcher.mates[LEFT], dtype=np.int64)
+    rows = np.flatnonzero(mates[graph.left] == graph.right)
+    return Solution(rows, lanes[:, 0], lanes[:, 1], budget.spent)
+
+
+def staged(graph: Graph, budget: Budget) -> Solution:
+    """Solve in two stages, each by bids and searches."""
     return _solve(graph, cover, budget)
+
+
+def by_flow(graph: Graph, budget: Budget) -> Solution:
+    """Solve in two stages, each by min-cost flow; where that gives no answer, by `staged`."""
+    try:
+        return _solve(graph, flow.cover, budget)
+    except (NotOptimal, flow.Refused):
+        return staged(graph, budget)
+
+
+Solver = Callable[[Graph, Budget], Solution]
+
+SOLVERS: Mapping[str, Solver] = {"single": single, "staged": staged, "flow": by_flow}
+"""`flow` needs the optional package; without it every call of it ends in `staged`."""
 
 
 def _solve(graph: Graph, solver: Cover, budget: Budget) -> Solution:
     weights = Pairs(graph.left, graph.right, graph.weight, graph.left_count, graph.right_count)
     nobody = (np.zeros(graph.left_count, np.bool_), np.zeros(graph.right_count, np.bool_))
-    mate_rows = solver(Covering(weights, *nobody), budget)
+    numbers = graph.tie & ((1 << HASH_BITS) - 1)
+    mate_rows = solver(Covering(weights, *nobody, numbers), budget)
     floors = np.zeros(graph.right_count, dtype=np.int64)
     label_high = least_labels(weights, mate_rows, floors, budget)
     mate_rows, label_low = settle_ties(graph, mate_rows, label_high, solver, budget)
@@ -65,27 +101,26 @@ def _solve(graph: Graph, solver: Cover, budget: Budget) -> Solution:
 
 
 def cover(problem: Covering, budget: Budget) -> Integers:
-    """Solve a covering problem by bids and searches: a vertex that must be matched adds a bonus.
+    """Solve a covering problem by bids and searches.
 
-    The bonus is more than any two matchings can differ by otherwise.
+    A vertex that must be matched adds a bonus, more than any two matchings can differ by otherwise.
+    Where 64 bits leave room below the weights, ties are broken there: bids stall on them.
     """
     pairs, bonus = problem.pairs, 0
+    most = min(pairs.left_count, pairs.right_count)
+    top = int(pairs.weight.max(initial=0))
     if problem.must_left.any() or problem.must_right.any():
-        most = min(pairs.left_count, pairs.right_count)
-        bonus = most * int(pairs.weight.max()) + 1
-    if not bonus:
-        return solve_by_searches(pairs, budget)
+        bonus = most * top + 1
     count = problem.must_left[pairs.left].astype(np.int64) + problem.must_right[pairs.right]
-    if 3 * bonus < _INT64_SAFE:
-        raised = Pairs(
-            pairs.left,
-            pairs.right,
-            pairs.weight + bonus * count,
-            pairs.left_count,
-            pairs.right_count,
-        )
-        return solve_by_searches(raised, budget)
-    return _solve_wide(pairs, (bonus, count.tolist()), budget)
+    if 2 * bonus + top >= 1 << _WEIGHT_BITS:
+        return _solve_wide(pairs, (bonus, count.tolist()), budget)
+    room = _WEIGHT_BITS - (2 * bonus + top).bit_length()
+    digits = min(HASH_BITS, room - most.bit_length())
+    weight = pairs.weight + bonus * count
+    if digits > 0:
+        weight = (weight << room) + (problem.numbers >> (HASH_BITS - digits))
+    raised = Pairs(pairs.left, pairs.right, weight, pairs.left_count, pairs.right_count)
+    return solve_by_searches(raised, budget)
 
 
 def _solve_wide(pairs: Pairs, bonus: tuple[int, list[int]], budget: Budget) -> Integers:

@@ -35,6 +35,8 @@ class Covering:
     pairs: Pairs
     must_left: Booleans
     must_right: Booleans
+    numbers: Integers
+    """Of each pair, 32 random bits: a solver slow at ties may break them by these."""
 
 
 Cover = Callable[[Covering, Budget], Integers]
@@ -121,7 +123,7 @@ def _decide(
     number = graph.tie[rows] & ((1 << HASH_BITS) - 1)
     weight = (min(counts) << HASH_BITS) + number
     problem = Covering(
-        Pairs(left, right, weight, *counts), labels[0][lefts] > 0, labels[1][rights] > 0
+        Pairs(left, right, weight, *counts), labels[0][lefts] > 0, labels[1][rights] > 0, number
     )
     chosen = cover(problem, budget)
     return np.where(chosen < 0, FREE, rows[chosen])
