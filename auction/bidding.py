@@ -17,7 +17,8 @@ from auction.matching import FREE, LEFT, RIGHT, Budget, Matcher
 from auction.pairs import Booleans, Integers, Pairs
 
 PATIENCE = 300
-"""Rounds without fewer vertices outside than ever before, after which searches are cheaper."""
+"""Rounds without fewer vertices outside than ever before, after which searches are cheaper;
+fewer in small graphs."""
 
 ROUND_WORK = 256
 """Visits of pairs by plain code that take as long as a step over short arrays."""
@@ -49,13 +50,22 @@ def solve_by_searches(pairs: Pairs, budget: Budget) -> Integers:
     start = bid(pairs, budget)
     if not start.outside.size:
         return start.mate_rows
+    return rows_of_mates(pairs, _search_on(pairs, start, budget).mates[LEFT])
+
+
+def solved_matcher(pairs: Pairs, budget: Budget) -> Matcher:
+    """Return a matcher that holds a maximum-weight matching of the pairs.  Raises WorkExceeded."""
+    return _search_on(pairs, bid(pairs, budget), budget)
+
+
+def _search_on(pairs: Pairs, start: Start, budget: Budget) -> Matcher:
     budget.spend(pairs.left.size // LISTED)
     matcher = Matcher(pairs.adjacency(), pairs.right_count, budget)
     mates = np.where(start.mate_rows < 0, FREE, pairs.right[start.mate_rows])
     matcher.resume(mates.tolist(), start.left_labels.tolist(), start.right_labels.tolist())
     for left in start.outside.tolist():
         matcher.enter(LEFT, left)
-    return rows_of_mates(pairs, matcher.mates[LEFT])
+    return matcher
 
 
 def rows_of_mates(pairs: Pairs, mates: list[int]) -> Integers:
@@ -72,7 +82,8 @@ def bid(pairs: Pairs, budget: Budget) -> Start:
     holders = np.full(pairs.right_count, FREE, dtype=np.int64)
     mate_rows = np.full(pairs.left_count, FREE, dtype=np.int64)
     outside = np.flatnonzero(np.diff(pairs.bounds))
-    fewest, patience = outside.size, PATIENCE
+    allowed = min(PATIENCE, 8 + pairs.left.size // 16)
+    fewest, patience = outside.size, allowed
     while outside.size and patience:
         bidders, rows, offers, visits = _offers(pairs, prices, outside)
         budget.spend(ROUND_WORK + visits // ARRAY_VISITS)
@@ -89,7 +100,7 @@ def bid(pairs: Pairs, budget: Budget) -> Start:
         still = np.ones(bidders.size, dtype=np.bool_)
         still[takers] = False
         outside = np.concatenate([bidders[still], robbed])
-        patience = PATIENCE if outside.size < fewest else patience - 1
+        patience = allowed if outside.size < fewest else patience - 1
         fewest = min(fewest, outside.size)
         if not takers.size:
             break

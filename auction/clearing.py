@@ -30,7 +30,7 @@ from auction.edges import postpone
 from auction.matching import FREE, WorkExceeded
 from auction.parameters import MarketParameters, market_parameters
 from auction.rounds import LiveBook, graph_of, live_books
-from auction.solving import solve_graph
+from auction.solving import Solution, solve_graph
 from auction.trades import Trade, carry_out, report_round
 from ledger.codec import Codec, Record, encode
 from ledger.errors import Reason, Rejected
@@ -149,6 +149,11 @@ def _solve_book(book: LiveBook, seed: bytes, work: int) -> tuple[SealedBook, int
         solution = solve_graph(graph, work)
     except WorkExceeded:
         return SealedBook(book.broker.hex(), deferred=True, pairs=()), work
+    return seal_solution(book, graph, solution), solution.work
+
+
+def seal_solution(book: LiveBook, graph: Graph, solution: Solution) -> SealedBook:
+    """Return a solved book in the form it is sealed."""
     lefts, rights = graph.left[solution.rows], graph.right[solution.rows]
     bids, asks = (lefts, rights) if book.labels_on_asks else (rights, lefts)
     columns = (bids, asks, solution.label_high[rights], solution.label_low[rights])
@@ -157,7 +162,7 @@ def _solve_book(book: LiveBook, seed: bytes, work: int) -> tuple[SealedBook, int
         for bid, ask, label, tie in zip(*(column.tolist() for column in columns), strict=True)
     ]
     pairs.sort(key=lambda pair: pair.bid)
-    return SealedBook(book.broker.hex(), deferred=False, pairs=tuple(pairs)), solution.work
+    return SealedBook(book.broker.hex(), deferred=False, pairs=tuple(pairs))
 
 
 def _check_own(

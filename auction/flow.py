@@ -39,7 +39,9 @@ def cover(problem: Covering, budget: Budget) -> Integers:
     common = lefts + rights
     idle_left, idle_right = np.flatnonzero(~problem.must_left), np.flatnonzero(~problem.must_right)
     tails = np.concatenate([pairs.left, idle_left, np.full(idle_right.size, common)])
-    heads = np.concatenate([lefts + pairs.right, np.full(idle_left.size, common), lefts + idle_right])
+    heads = np.concatenate(
+        [lefts + pairs.right, np.full(idle_left.size, common), lefts + idle_right]
+    )
     costs = np.concatenate([-pairs.weight, np.zeros(idle_left.size + idle_right.size, np.int64)])
     budget.spend(ARC_WORK * tails.size)
     network = SimpleMinCostFlow()

@@ -10,12 +10,16 @@ Only the pairs of those whose own label has just risen are looked at again.
 
 import numpy as np
 
-from auction.bidding import ARRAY_VISITS, ROUND_WORK
+from auction.bidding import ARRAY_VISITS
 from auction.matching import FREE, Budget
 from auction.pairs import Integers, Pairs
 
 UNKNOWN = -(1 << 62)
 """Floor of a label that rests on others only."""
+
+
+PASS_WORK = 128
+"""Visits of pairs by plain code that take as long as one pass over short arrays."""
 
 
 class NotOptimal(Exception):
@@ -37,14 +41,14 @@ def least_labels(pairs: Pairs, mate_rows: Integers, floors: Integers, budget: Bu
     np.maximum.at(labels, pairs.right[envious], pairs.weight[envious])
     if bool((labels[holders == FREE] > 0).any()):
         raise NotOptimal
-    budget.spend(ROUND_WORK + pairs.left.size // ARRAY_VISITS)
+    budget.spend(PASS_WORK + pairs.left.size // ARRAY_VISITS)
     risen = np.flatnonzero((holders != FREE) & (labels > UNKNOWN))
     for _ in range(pairs.right_count + 1):
         if not risen.size:
             return labels
         lefts = holders[risen]
         rows, counts = pairs.rows_of(lefts)
-        budget.spend(ROUND_WORK + rows.size // ARRAY_VISITS)
+        budget.spend(PASS_WORK + rows.size // ARRAY_VISITS)
         targets = pairs.right[rows]
         reach = np.repeat(labels[risen] - paid[lefts], counts) + pairs.weight[rows]
         higher = reach > labels[targets]

@@ -119,9 +119,7 @@ class Matcher:
             if pairs:
                 self.enter(LEFT, left)
 
-    def resume(
-        self, mates: list[int], left_labels: list[int], right_labels: list[int]
-    ) -> None:
+    def resume(self, mates: list[int], left_labels: list[int], right_labels: list[int]) -> None:
         """Go on from a matching of some left vertices: feasible labels, tight on its pairs.
 
         The right labels are feasible whichever left vertex enters; a free vertex has the label 0.
@@ -182,6 +180,8 @@ class Matcher:
 
         One search; nothing is changed.  With any more than that it would be matched.
         """
+        if side == RIGHT:
+            self._mirror()
         lack = -self._best_gain(side, vertex)
         return lack + self._search(side, vertex, -lack, free_root=False).cost
 
@@ -215,8 +215,7 @@ class Matcher:
                     fall[other] = reach
                     heappush(heap, (reach, other))
         return [
-            0 if label == _GONE else label - room
-            for label, room in zip(labels, fall, strict=True)
+            0 if label == _GONE else label - room for label, room in zip(labels, fall, strict=True)
         ]
 
     def _mirror(self) -> None:

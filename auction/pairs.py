@@ -31,7 +31,9 @@ class Pairs:
         counts = self.bounds[lefts + 1] - begins
         ends = np.cumsum(counts)
         total = int(ends[-1]) if ends.size else 0
-        return np.arange(total, dtype=np.int64) + np.repeat(begins - (ends - counts), counts), counts
+        return np.arange(total, dtype=np.int64) + np.repeat(
+            begins - (ends - counts), counts
+        ), counts
 
     def adjacency(self) -> list[list[tuple[int, int]]]:
         """Return the pairs of each left vertex as `auction.matching` takes them."""

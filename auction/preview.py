@@ -1,14 +1,21 @@
-"""A dry run: what would match now, were the block built on this state as it is.
+"""A dry run: what would match now, were the block built on this state as it is, and what if.
 
 Ties are settled by the seed of the coming block, which nobody knows yet; the preview draws with a
 seed of zeros, so between orders of equal weight it shows one possible outcome.
+
+`what_if` answers from one optimal matching of the order's book: what an order without a partner
+lacks is one search for it, what a matched one could give up is one search without it.
 """
 
+from auction.bidding import solved_matcher
 from auction.clearing import solve_books
+from auction.matching import FREE, LEFT, RIGHT, Budget, Matcher, WorkExceeded
+from auction.pairs import Pairs
 from auction.parameters import market_parameters
 from auction.rounds import live_books
 from ledger.parameters import ledger_parameters
 from ledger.state import View
+from ledger.types import Digest
 
 _SEED = bytes(32)
 
@@ -46,3 +53,32 @@ def preview(view: View, height: int) -> dict[str, object]:
             }
         )
     return {"height": height, "books": documents}
+
+
+def what_if(view: View, height: int, order: Digest) -> dict[str, object] | None:
+    """Return how far an order is from the edge of the round of `height`; None if it is not in it.
+
+    `matched`: whether an optimal round trades it (of several that weigh the same, one is looked
+    at).  `short_micro`, of an order without a partner: its limit must be better by more than that,
+    on all its pairs, to trade.  `spare_micro`, of a matched one: what its pairs add to the weight
+    of the round; its limit could be worse by less than that and it would still trade.  `deferred`
+    instead of these, when the work of a block does not suffice to tell.
+    """
+    for book in live_books(view, height):
+        for side, orders in ((LEFT, book.bids), (RIGHT, book.asks)):
+            if order in orders:
+                budget = Budget(market_parameters(view).work_per_block)
+                pairs = Pairs(book.bid, book.ask, book.weight, len(book.bids), len(book.asks))
+                try:
+                    return _stand(solved_matcher(pairs, budget), side, orders.index(order))
+                except WorkExceeded:
+                    return {"deferred": True}
+    return None
+
+
+def _stand(matcher: Matcher, side: int, vertex: int) -> dict[str, object]:
+    if matcher.mates[side][vertex] == FREE:
+        return {"matched": False, "short_micro": matcher.shortfall(side, vertex)}
+    whole = matcher.weight()
+    matcher.remove(side, vertex)
+    return {"matched": True, "spare_micro": whole - matcher.weight()}

@@ -53,9 +53,9 @@ def solve_graph(graph: Graph, work_limit: int) -> Solution:
 
 def solver_for(pair_count: int) -> str:
     """Return the name of the solver for a book of this size."""
-    if pair_count < STAGED_FROM:
-        return "single"
-    return "flow" if flow.AVAILABLE and pair_count >= FLOW_FROM else "staged"
+    if flow.AVAILABLE and pair_count >= FLOW_FROM:
+        return "flow"
+    return "single" if pair_count < STAGED_FROM else "staged"
 
 
 def single(graph: Graph, budget: Budget) -> Solution:
