@@ -35,8 +35,8 @@ from auction.brokers import read_broker
 from auction.crossing import PathColumns, Paths, paths_of
 from auction.edges import Edge, has_edges, lightest_edge, link, queue, unlink
 from auction.orders import OpenOrder, orders_of_side, read_order, side_byte, write_order
-from auction.pairs import Integers
 from auction.pairing import AskSide, BidSide
+from auction.pairs import Integers
 from auction.parameters import MarketParameters
 from auction.pricing import Quote
 from ledger.errors import Corrupt

@@ -1,10 +1,10 @@
 """A start for the solver over arrays: all free left vertices bid at once, round after round.
 
 Each bids for the right vertex it gains most at, and raises its label by as much as that beats its
-second choice (0, to stay free, counts as one).  The highest bid takes the right vertex; whoever held
-it bids again.  At every moment the labels are feasible, matched pairs are tight and a right vertex
-without a mate has the label 0, so the left vertices still outside can be taken in by the searches
-of `auction.matching`, and there are few: bids are cheap over arrays while most are outside.
+second choice (0, to stay free, counts as one).  The highest bid takes the right vertex; whoever
+held it bids again.  At every moment the labels are feasible, matched pairs are tight and a right
+vertex without a mate has the label 0, so the left vertices still outside can be taken in by the
+searches of `auction.matching`, and they are few: bids over arrays are cheap while most are outside.
 
 Equal choices raise nothing, and small differences raise slowly: bidding ends once it stalls.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auction.matching import FREE, LEFT, RIGHT, Budget, Matcher
+from auction.matching import FREE, LEFT, Budget, Matcher
 from auction.pairs import Booleans, Integers, Pairs
 
 PATIENCE = 300

@@ -154,7 +154,7 @@ def find_crossings(
 def _coarse(
     buyers: tuple[Integers, Integers, Paths], sellers: tuple[Integers, Integers, Paths]
 ) -> tuple[Integers, Integers, Integers, Integers]:
-    """Return value, cap, cost and floor to a common number of digits, the limits in coarse units."""
+    """Return value, cap, cost, floor to a common number of digits, the limits in coarse units."""
     columns = (*buyers[:2], *sellers[:2])
     top = max(int(column.max(initial=0)) for column in columns)
     shift = max(0, top.bit_length() - _COARSE_BITS)

@@ -18,7 +18,7 @@ except ImportError:  # the optional extra is not installed
 
 AVAILABLE = SimpleMinCostFlow is not None
 
-ARC_WORK = 4
+ARC_WORK = 8
 """Visits of pairs by plain code in the time the flow takes for one arc of a large book."""
 
 

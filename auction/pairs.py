@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -39,4 +40,4 @@ class Pairs:
         """Return the pairs of each left vertex as `auction.matching` takes them."""
         table = list(zip(self.right.tolist(), self.weight.tolist(), strict=True))
         bounds: list[int] = self.bounds.tolist()
-        return [table[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)]
+        return [table[begin:end] for begin, end in pairwise(bounds)]

@@ -22,8 +22,8 @@ read + solve + check, beside the cold SciPy solve of the whole book.
 Admission: one bid held against 1000 standing asks, valued by the equations, the heaviest pairs
 kept; the first of a block prepares the book, those after it do not.
 
-All solvers must find the same weight.  Times are processor seconds, the least of a few runs, so that
-neighbours on the machine count little.
+All solvers must find the same weight.  Times are processor seconds, the least of a few runs, so
+that neighbours on the machine count little.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from auction import flow
 from auction.admission import admit_arrivals
-from auction.brokers import Tariff
 from auction.arrays import Graph
+from auction.brokers import Tariff
 from auction.clearing import SealedBook, check_book, seal_solution, solve_books
 from auction.matching import Budget
 from auction.orders import insert
@@ -76,6 +76,8 @@ NO_BOUND = 2**40
 BOOKS = [(1_000, 10), (1_000, 50), (10_000, 10), (10_000, 50)]
 QUICK_BOOKS = [(200, 10), (1_000, 10)]
 CHURN_DEGREE = 10
+STANDING = 1_000
+"""Orders a new one is held against."""
 TARGETS = {
     "check / SciPy, 10000 x 50": 1 / 100,
     "block at 1 % churn / SciPy, 10000 x 10": 1 / 5,
@@ -161,7 +163,7 @@ def cold_round(count: int, degree: int) -> Cold:
     return Cold(*sizes, read, own, by_flow, check, scipy, by_networkx)
 
 
-def require(holds: bool, otherwise: str) -> None:  # noqa: FBT001
+def require(holds: bool, otherwise: str) -> None:
     """Stop the benchmark unless the solvers agree."""
     if not holds:
         raise SystemExit(otherwise)
@@ -169,7 +171,7 @@ def require(holds: bool, otherwise: str) -> None:  # noqa: FBT001
 
 def churn_block(count: int, degree: int) -> tuple[float, int, int]:
     """Return seconds, pairs and trades of a round in which 1 % of either side is new."""
-    state = crossed_book(make_sides(count, seed=1), degree, seed=2, arrivals=count // 100)
+    state = crossed_book(make_sides(count, seed=1), degree, seed=2, arrivals=max(1, count // 100))
 
     def whole() -> tuple[int, int]:
         book = only_book(state)
@@ -232,9 +234,9 @@ def measure(books: list[tuple[int, int]]) -> tuple[list[Cold], dict[str, float]]
             figures[f"block at 1 % churn / SciPy, {cold.name}"] = seconds / cold.scipy
             figures[f"block at 1 % churn, {cold.name}, pairs due"] = pairs
     for title, tariff in (("surplus", SURPLUS), ("spread", SPREAD)):
-        first, after = admission(tariff, 1_000)
-        figures[f"admission against 1000 ({title}), first of a block, ms"] = first
-        figures[f"admission against 1000 ({title}), ms"] = after
+        first, after = admission(tariff, STANDING)
+        figures[f"admission against {STANDING} ({title}), first of a block, ms"] = first
+        figures[f"admission against {STANDING} ({title}), ms"] = after
     return colds, figures
 
 

@@ -1,4 +1,4 @@
-"""The matching kept while vertices come and go: warm and cold are one, and it says what is missing."""
+"""The matching kept while vertices come and go: warm is cold, and it says what is missing."""
 
 import random
 
