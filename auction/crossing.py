@@ -41,8 +41,14 @@ class Paths:
 
     def take(self, rows: Integers) -> "Paths":
         """Return the paths of some rows."""
-        columns = (self.admitted, self.expires, self.shift, self.end)
-        return Paths(*(column[rows] for column in columns), self.factors, self.coarse)
+        return Paths(
+            self.admitted[rows],
+            self.expires[rows],
+            self.shift[rows],
+            self.end[rows],
+            self.factors,
+            self.coarse,
+        )
 
     def places(self, heights: Integers) -> Integers:
         """Return where the factor of each path is at its height, which is after its admission."""
