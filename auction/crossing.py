@@ -148,13 +148,12 @@ def find_crossings(
         low = np.where(crossed | (low == high), low, middle + 1)
         high = np.where(crossed, middle, high)
     before = np.maximum(first, low - 1)
-    bid, ask, exact = _prices(buyers, sellers, low)
-    bid_before, ask_before, exact_before = _prices(buyers, sellers, before)
-    earlier = (bid_before >= ask_before) & (before < low)
-    meets = bid >= ask
+    bids, asks, exact = _prices(buyers, sellers, np.stack([low, before]))
+    meets, met_before = bids >= asks
+    earlier = met_before & (before < low)
     opens = last >= first
-    sure = exact & exact_before & ~earlier & (meets | (low == last))
-    return Crossings(meets & opens, low, bid, ask, sure | ~opens)
+    sure = exact.all(axis=0) & ~earlier & (meets | (low == last))
+    return Crossings(meets & opens, low, bids[0], asks[0], sure | ~opens)
 
 
 def _coarse(
