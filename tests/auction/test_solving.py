@@ -179,7 +179,7 @@ def test_a_matching_that_is_not_optimal_has_no_labels() -> None:
 
 @pytest.mark.parametrize("name", ["staged", "flow"])
 def test_the_work_of_any_book_is_bounded(name: str) -> None:
-    """Work is counted before it is done; what it does not reach for is deferred."""
+    """Work is counted before it is done: the last step, which was too much, was not made."""
     for graph in (
         machol_wien(100, 60),
         machol_wien(1_000, 8),
@@ -188,7 +188,7 @@ def test_the_work_of_any_book_is_bounded(name: str) -> None:
         budget = Budget(20_000)
         with pytest.raises(WorkExceeded):
             SOLVERS[name](graph, budget)
-        most = 4 * (graph.left.size + graph.left_count + graph.right_count)
+        most = 10 * (graph.left.size + graph.left_count + graph.right_count)
         assert budget.spent <= 20_000 + most
 
 
