@@ -7,7 +7,7 @@ from auction.parameters import MarketParameters
 from ledger.codec import encode
 from ledger.members import Resources
 from tests.auction.model import Model
-from tests.auction.test_random_market import random_entries
+from tests.auction.test_random_market import follow, random_entries
 from tests.auction.town import KEYS, RICH, Town
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     model = Model(market, dict.fromkeys((key.address for key in KEYS), RICH))
     seen = sha256()
     for _ in range(30):
-        town.block(*random_entries(chance, model, [], town.height + 1))
+        follow(town, model, random_entries(chance, model, town.height + 1))
         seen.update(town.state.root + town.sealed)
         for event in town.events:
             seen.update(encode(event))
