@@ -54,7 +54,7 @@ from ledger.types import Digest
 PROVEN_TRADES = 4_096
 """Most trades of one block whose proof is kept, the first ones."""
 
-ORDERS_AS_A_TRADE = 3
+ORDERS_AS_A_TRADE = 2
 """The proof of a class shows each order of its book: so many count as the proof of a trade."""
 
 

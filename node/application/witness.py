@@ -5,7 +5,8 @@ block's own after it.  Costs nothing for a block without trades.
 
 A proof shows whole buckets of the digest tree, and those grow with the state: a trade takes about
 3.5 kB in a small state and 50 kB beside a million entries.  So not the number of trades is bounded
-but their bytes; of the trades of a block beyond that, nothing is kept.
+but their bytes; of the trades of a block beyond that, nothing is kept.  A class of equal services
+is kept whole, its book and the round's seed, or not at all; two orders count as a trade.
 """
 
 from auction.keys import VINTAGE
