@@ -154,7 +154,8 @@ class Application:
         candidates = in_time(self.mempool.candidates(), budget_ms)
         material = Material(candidates, tuple(self._late_votes.values()), tuple(self._evidence))
         verify = self._trust.verify_vote
-        proposal = build_block(self.chain, head, builder, request, material, verify)
+        with self.chain.timing.step("build"):
+            proposal = build_block(self.chain, head, builder, request, material, verify)
         self._proposals.keep(proposal)
         self._decoded = (proposal.data, proposal.block)
         return proposal.data
@@ -171,7 +172,8 @@ class Application:
         block = self._decode(data)
         held = self._proposals.executed(block.hash)
         if held is None or held.data != data:
-            proposal = check_decoded(self.chain, self.head, block, data, self._trust)
+            with self.chain.timing.step("check"):
+                proposal = check_decoded(self.chain, self.head, block, data, self._trust)
             self._proposals.keep(proposal)
 
     def commit(self, digest: Digest, certificate: Certificate) -> HeightStart:

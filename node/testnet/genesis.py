@@ -133,19 +133,11 @@ def _market(accounts: Sequence[AccountPlan]) -> MarketGenesis:
 
 
 def _tariff(name: str) -> Tariff:
-    """The paper's rule for the first broker; the second shows what it gives away."""
-    if name == plan.BROKERS[0]:
-        return Tariff(
-            lambda_micro=plan.FEE_MICRO,
-            sigma_ppm=500_000,
-            fee_basis="deal",
-            weights="spread",
-            pricing="paper",
-        )
+    profile = plan.broker_profile(name)
     return Tariff(
-        lambda_micro=plan.FEE_MICRO,
+        lambda_micro=profile.fee_micro,
         sigma_ppm=500_000,
-        fee_basis="deal",
-        weights="surplus",
-        pricing="core_buyer",
+        fee_basis=profile.fee_basis,
+        weights=profile.weights,
+        pricing=profile.pricing,
     )
