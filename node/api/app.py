@@ -20,6 +20,7 @@ from node.api import (
     routes_history,
     routes_market,
     routes_membership,
+    routes_orders,
     routes_search,
     routes_transactions,
 )
@@ -43,6 +44,7 @@ ROUTERS = (
     routes_transactions.router,
     routes_accounts.router,
     routes_market.router,
+    routes_orders.router,
     routes_history.router,
     routes_search.router,
     routes_consensus.router,

@@ -11,7 +11,7 @@ request apart, which only shape blocks of our own.  Contract: consensus/simplex/
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from auction.views import round_document
+from auction.round_views import round_document
 from consensus.checks import Claim, select_evidence
 from consensus.documents import election_document
 from consensus.election import Election
@@ -185,6 +185,7 @@ class Application:
         execution, block = proposal.execution, proposal.block
         changes = execution.overlay.changes
         state = self.head.state
+        told = round_bytes(proposal, state)
         state.merge(execution.overlay)
         self.head = head_after(state, block, certificate)
         committed = CommittedBlock(
@@ -196,7 +197,7 @@ class Application:
             events=execution.events,
             changes=changes,
             election=election_bytes(self.head.election),
-            round=round_bytes(proposal),
+            round=told,
         )
         self._sink(committed)
         self._move_on(committed)
@@ -251,8 +252,10 @@ def election_bytes(election: Election) -> bytes:
     return encode({**election_document(election)})
 
 
-def round_bytes(proposal: Proposal) -> bytes:
-    """The document of the rounds sealed in a block, empty if there were none."""
-    if proposal.block.clearings == NO_ROUND:
+def round_bytes(proposal: Proposal, before: State) -> bytes:
+    """The document of the rounds sealed in a block on top of `before`, empty without any."""
+    block = proposal.block
+    if block.clearings == NO_ROUND:
         return b""
-    return encode(round_document(proposal.block.clearings, proposal.execution.events))
+    height = block.header.height
+    return encode(round_document(block.clearings, proposal.execution.events, before, height))
