@@ -11,9 +11,8 @@ from msgspec.structs import replace
 
 from auction import brokers as brokerage
 from auction import keys
-from auction.actions import Bid
 from auction.clearing import SealedPair, solve_books
-from auction.order_views import REFERENCE_SERVICE, Service, priced, worth_of
+from auction.order_views import Service, middle_service, priced, worth_of
 from auction.parameters import market_parameters
 from auction.rounds import LiveBook, live_books
 from auction.views import Document
@@ -81,7 +80,7 @@ def _prices(
     """Return the service asks are valued for, bids by falling and asks by rising price."""
     bids = [stored for _, stored in view.scan(keys.BOOK + broker + keys.BIDS)]
     asks = [stored for _, stored in view.scan(keys.BOOK + broker + keys.ASKS)]
-    service = _middle_service(bids)
+    service = middle_service(view, broker)
     if most is not None and max(len(bids), len(asks)) > most:
         return service, [], []
 
@@ -89,15 +88,6 @@ def _prices(
         return priced(stored).price(worth_of(stored, service), tariff, height)
 
     return service, sorted(map(price, bids), reverse=True), sorted(map(price, asks))
-
-
-def _middle_service(bids: Sequence[bytes]) -> Service:
-    services = sorted(
-        (terms.theta_milli, terms.service_blocks, terms.interval_blocks)
-        for stored in bids
-        if isinstance(terms := priced(stored).entry.terms, Bid)
-    )
-    return services[len(services) // 2] if services else REFERENCE_SERVICE
 
 
 def _steps(prices: Sequence[int]) -> Curve:

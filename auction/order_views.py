@@ -49,12 +49,16 @@ def orders(
         record = brokerage.read_broker(view, address)
         if record is None:
             continue
+        service = middle_service(view, bytes.fromhex(address))
         for side_key in sides:
             prefix = keys.BOOK + bytes.fromhex(address) + side_key
             for key, stored in view.scan(prefix):
                 entry = decode_order(stored)
                 if owner is None or entry.owner == owner:
-                    yield _order_document(key[len(prefix) :], entry, record, height, LISTED_ROUNDS)
+                    path = _path_document(
+                        Priced(entry), worth_of(stored, service), record.tariff, height, whole=False
+                    )
+                    yield {**_order_document(key[len(prefix) :], entry), "path": path}
 
 
 def order(view: View, order_hex: str, height: int) -> Document | None:
@@ -67,10 +71,32 @@ def order(view: View, order_hex: str, height: int) -> Document | None:
     if record is None:
         return None
     edges = read_edges(view, identity)
-    document = _order_document(identity, entry, record, height, SHOWN_ROUNDS)
-    document["pairs"] = [_edge_document(edge) for edge in edges]
-    document["unmatched"] = _unmatched(view, entry, edges, height)
-    return document
+    partner, worth = _first_partner(view, entry, edges)
+    return {
+        **_order_document(identity, entry),
+        "path": _path_document(Priced(entry), worth, record.tariff, height, whole=True),
+        "valued_for": partner,
+        "pairs": [_edge_document(edge) for edge in edges],
+        "unmatched": _unmatched(view, entry, edges, height),
+    }
+
+
+def _first_partner(view: View, entry: OpenOrder, edges: Sequence[Edge]) -> tuple[str, int]:
+    """Return the partner an order meets first and what it is worth with it.
+
+    Without a partner: "", and the reservation for the largest resource or the middle service.
+    """
+    first = min(edges, key=lambda edge: (edge.due, -edge.weight), default=None)
+    other = None if first is None else read_order(view, first.other)
+    if first is None or other is None:
+        service = middle_service(view, bytes.fromhex(entry.terms.broker))
+        return "", Priced(entry).worth(service)
+    terms, theirs = entry.terms, other.terms
+    if isinstance(terms, Bid):
+        return first.other.hex(), value_of_service(terms, other.resource, entry.resource)
+    if isinstance(theirs, Bid):
+        return first.other.hex(), Priced(entry).worth(_service(theirs))
+    return "", Priced(entry).worth()
 
 
 def is_open(view: View, order_hex: str) -> bool:
@@ -79,12 +105,13 @@ def is_open(view: View, order_hex: str) -> bool:
 
 
 def closed_order(
-    view: View, transaction: Transaction, closing: Document, closed_height: int
+    view: View, transaction: Transaction, closing: Document, worth: int | None
 ) -> Document | None:
     """Return an order that has closed, as it was: its terms and the path its price took.
 
-    `closing` is what its closing event told, `transaction` the one that opened it.  None where that
-    transaction opened no such order.
+    `closing` is what its closing event told with `closed_height`, `transaction` the one that opened
+    it, `worth` what it was worth with the partner it got.  None where that transaction opened no
+    such order.
     """
     for index, action in enumerate(transaction.envelope.actions):
         identity = order_id(transaction.id, index)
@@ -105,8 +132,11 @@ def closed_order(
         resource=resource,
         terms=action,
     )
-    document = _order_document(identity, entry, record, closed_height, SHOWN_ROUNDS)
-    return {**document, "status": "closed", "reason": closing["reason"]}
+    one, end = Priced(entry), closing["closed_height"]
+    if worth is None:
+        worth = one.worth(middle_service(view, bytes.fromhex(action.broker)))
+    path = _path_document(one, worth, record.tariff, end if isinstance(end, int) else 0, whole=True)
+    return {**closing, **_order_document(identity, entry), "path": path, "status": "closed"}
 
 
 def _unmatched(view: View, entry: OpenOrder, edges: Sequence[Edge], height: int) -> Document:
@@ -138,9 +168,7 @@ def _edge_document(edge: Edge) -> Document:
     }
 
 
-def _order_document(
-    identity: Digest, entry: OpenOrder, record: brokerage.Broker, height: int, shown: int
-) -> Document:
+def _order_document(identity: Digest, entry: OpenOrder) -> Document:
     return {
         "id": identity.hex(),
         "side": entry.side,
@@ -153,7 +181,6 @@ def _order_document(
         "reserved_micro": entry.reserved_micro,
         "resource": entry.resource if entry.side == "ask" else 0,
         "terms": plain(entry.terms),
-        "path": _path_document(Priced(entry), record.tariff, height, shown),
     }
 
 
@@ -200,22 +227,37 @@ def worth_of(stored: bytes, service: Service) -> int:
     return priced(stored).worth(service)
 
 
-def _path_document(one: Priced, tariff: brokerage.Tariff, height: int, shown: int) -> Document:
+def middle_service(view: View, broker: bytes) -> Service:
+    """Return the service of the middle bid of a book: what its asks are shown for."""
+    services = sorted(
+        _service(terms)
+        for _, stored in view.scan(keys.BOOK + broker + keys.BIDS)
+        if isinstance(terms := priced(stored).entry.terms, Bid)
+    )
+    return services[len(services) // 2] if services else REFERENCE_SERVICE
+
+
+def _service(bid: Bid) -> Service:
+    return (bid.theta_milli, bid.service_blocks, bid.interval_blocks)
+
+
+def _path_document(
+    one: Priced, worth: int, tariff: brokerage.Tariff, height: int, *, whole: bool
+) -> Document:
     """Show where a price stands, where it opened, and where it goes while nobody takes it.
 
-    `behind` are the prices from the admission up to the height before, at most `shown`, `ahead`
-    those from the height on.
+    `ahead` are the prices from the height on: until they settle if `whole`, else a few.  Only a
+    whole path has `behind`, the prices from height `from` up to the height before.
     """
     start = one.path.admitted or height
     now, last = max(start, height), one.path.expires
-    worth = one.worth()
     settles = start + (len(one.path.ladder) - 1 if tariff.weights == "spread" else 0)
 
     def price(at: int) -> int:
         return one.price(worth, tariff, max(at, start))
 
-    # In a list a fixed number; for one order until its price has settled.
-    reach = min(last, now + shown) if shown == LISTED_ROUNDS else min(last, max(now, settles) + 1)
+    shown = SHOWN_ROUNDS if whole else LISTED_ROUNDS
+    reach = max(now, settles) + 1 if whole else now + shown
     document: Document = {
         "worth_micro": worth,
         "opening_micro": price(start),
@@ -223,9 +265,9 @@ def _path_document(one: Priced, tariff: brokerage.Tariff, height: int, shown: in
         "next_micro": price(now + 1),
         "factor_ppm": factor_at(Path(start, last, one.path.ladder), now) >> FRACTION_BITS,
         "settles": settles,
-        "ahead": [price(at) for at in range(now, min(reach, now + shown) + 1)],
+        "ahead": [price(at) for at in range(now, min(last, reach, now + shown) + 1)],
     }
-    if shown > LISTED_ROUNDS:
+    if whole:
         begin = max(start, now - shown)
         document["from"] = begin
         document["behind"] = [price(at) for at in range(begin, now)]

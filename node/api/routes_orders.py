@@ -16,6 +16,7 @@ from node.api.backend import Queries
 from node.api.context import ApiContext, context_of, reply_named, reply_rows
 from node.api.csv_rows import CSV_ANSWER, Format, csv_response
 from node.api.documents import transactions_in
+from node.api.history import integer
 from node.api.params import (
     KNOWN_QUERY,
     LIMIT_DEFAULT,
@@ -112,21 +113,29 @@ async def _closed(context: ApiContext, order: str, at: int) -> dict[str, object]
     height, submitted = closing["closed_height"], closing.get("submitted")
     if not isinstance(height, int) or not isinstance(submitted, int):
         return closing
-    raws = await context.read(_raws, queries, submitted)
+    raws, worth = await context.read(_opening, queries, order, submitted, height)
     state = context.backend.state()
     owner = str(closing["owner"]).encode()
     for raw in raws:
         if owner in raw:
             transaction = context.backend.codec.decode(raw)
-            full = order_views.closed_order(state, transaction, closing, height)
+            full = order_views.closed_order(state, transaction, closing, worth)
             if full is not None:
-                return {**closing, **full}
+                return full
     return closing
 
 
-def _raws(queries: Queries, height: int) -> list[bytes]:
-    body = queries.body(height)
-    return [] if body is None else transactions_in(body)
+def _opening(
+    queries: Queries, order: str, submitted: int, closed: int
+) -> tuple[list[bytes], int | None]:
+    """The transactions of the block that opened an order, and its worth in the trade it made."""
+    worth = None
+    for event in queries.events(closed):
+        for side, name in (("bid", "value_micro"), ("ask", "cost_micro")):
+            if event.kind == "trade.made" and event.data.get(side) == order:
+                worth = integer(event.data, name)
+    body = queries.body(submitted)
+    return ([] if body is None else transactions_in(body)), worth
 
 
 def _closing(queries: Queries, order: str, at: int) -> dict[str, object] | None:

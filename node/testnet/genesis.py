@@ -21,6 +21,9 @@ from node.testnet import plan
 
 STAKE_MICRO = 2_000 * plan.TOKEN
 START_SATISFACTION_BP = 5_000
+# Valuing a pair takes 5 to 50 microseconds, so that a block's share of it stays within what the
+# chain grants execution on a shared machine; arrivals beyond it wait for the next block.
+PAIRS_PER_BLOCK = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ def _market(accounts: Sequence[AccountPlan]) -> MarketGenesis:
         parameters=MarketParameters(
             largest_resource=plan.LARGEST_RESOURCE_MHZ,
             inertia_micro=500 * plan.TOKEN,
+            orders_per_side=PAIRS_PER_BLOCK,
+            pairs_per_block=PAIRS_PER_BLOCK,
         ),
         brokers=tuple(
             GenesisBroker(address=one.address, name=one.name, tariff=_tariff(one.name))

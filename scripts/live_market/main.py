@@ -50,7 +50,7 @@ from scripts.live_market.watch import Books, SeenBlock, next_block, same_books, 
 from tests.e2e.kit import Net, free_port_run
 
 PATIENCE_S = 60.0
-FILL_BLOCKS_MAX = 60
+FILL_BLOCKS_MAX = 80
 SLOTS_PER_ORDER = 3
 """Slots of all servers together for each ask wanted: open ones, and those in service."""
 
@@ -62,6 +62,7 @@ class Course:
     validators: int = 4
     block_time_ms: int = 1_000
     orders: int = 200
+    arrivals: int = 8
     baseline: int = 60
     blocks: int = 240
     seconds: float | None = None
@@ -149,7 +150,7 @@ async def run(course: Course, net: Net) -> Figures:
         blocks = course.blocks if course.seconds is None else 1
         phases.append(await market.phase("market", blocks, trading=True, until_s=ends))
         depths = market.books.depths()
-        agreed = await same_books(clients, market.traders.brokers)
+        agreed = await same_books(clients, list(market.traders.brokers))
         parameters = await clients[0].params()
         status = await clients[0].status()
         names = {row["address"]: row["name"] for row in await clients[0].brokers()}
@@ -162,6 +163,7 @@ async def run(course: Course, net: Net) -> Figures:
             "closed": market.books.closed,
             "sent": dict(market.traders.sent),
             "refused": market.refused,
+            "failed": market.books.failed,
             "same_at_height": agreed,
         },
     )
@@ -173,10 +175,13 @@ async def _market(
     """Open the keys, read what there is, and place the traders at the nodes."""
     buyers = [net.key(one.name) for one in net.description.accounts if one.role == "its"]
     sellers = [net.node_key(node.index) for node in net.description.nodes]
-    brokers = [str(row["address"]) for row in await clients[0].brokers()]
+    rows = await clients[0].brokers()
+    brokers = {str(row["address"]): str(row["tariff"]["fee_basis"]) for row in rows}
     largest = max(1, 3 * SLOTS_PER_ORDER * course.orders // len(sellers))
     slot = await _slot(clients[0], sellers, largest)
-    traders = Traders(Random(course.seed), brokers, buyers, sellers, slot, course.orders)
+    chance = Random(course.seed)
+    depth = (course.orders, course.arrivals)
+    traders = Traders(chance, brokers, buyers, sellers, slot, *depth)
     keys = [*buyers, *sellers]
     wallets = {
         key.address: Wallet(clients[index % len(clients)], key) for index, key in enumerate(keys)
@@ -240,6 +245,7 @@ def main() -> int:
     parser.add_argument("--validators", type=int, default=4)
     parser.add_argument("--block-time-ms", type=int, default=1_000, help="of a new network")
     parser.add_argument("--orders", type=int, default=200, help="open orders a side and book")
+    parser.add_argument("--arrivals", type=int, default=8, help="most a side, book and block")
     parser.add_argument("--baseline", type=int, default=60, help="blocks without orders first")
     parser.add_argument("--blocks", type=int, default=240, help="measured blocks")
     parser.add_argument("--seconds", type=float, help="measure for so long instead of --blocks")
@@ -252,6 +258,7 @@ def main() -> int:
         chosen.validators,
         chosen.block_time_ms,
         chosen.orders,
+        chosen.arrivals,
         chosen.baseline,
         chosen.blocks,
         chosen.seconds,

@@ -141,7 +141,7 @@ def report(figures: Figures) -> str:
         "open    " + ", ".join(f"{name} {count}" for name, count in sorted(books["open"].items())),
         "closed  " + ", ".join(f"{count} {why}" for why, count in sorted(books["closed"].items())),
         "sent    " + ", ".join(f"{count} {kind}" for kind, count in sorted(books["sent"].items())),
-        f"refused {books['refused'] or 'none'}",
+        f"refused {books['refused'] or 'none'}; without effect {books['failed'] or 'none'}",
         f"all nodes list the same books at height {books['same_at_height']}",
     ]
     return "\n".join(lines)

@@ -21,12 +21,11 @@ from ledger.members import Resources
 from ledger.transactions import Action
 from node.demo.draws import draw_ask, draw_bid
 
-STEPS_MICRO = (20_000, 50_000, 100_000)
-"""omega of Eq 18 at mu = 1: prices that move by 2, 5 and 9 % a round."""
+STEPS_MICRO = {"deal": (4_000, 10_000, 20_000), "round": (10_000, 20_000, 50_000)}
+"""omega of Eq 18 at mu = 1, by fee basis: prices that move by 0.4 to 5 % a round.  Where the fee
+counts rounds a price must reach its reservation sooner."""
 LIFE_BLOCKS = (25, 90)
 CANCELLED_PER_BLOCK = 2
-MISSING_PER_BLOCK = 40
-"""New orders of a side and block: an empty book is filled in a few blocks, not in one."""
 ACTIONS_PER_TRANSACTION = 16
 ORDERS_PER_ACCOUNT = 60
 """Of one account in one book; the chain allows 64."""
@@ -47,11 +46,14 @@ class Traders:
     """All buyers and sellers; deterministic for one seed and one course of the chain."""
 
     random: Random
-    brokers: Sequence[str]
+    brokers: Mapping[str, str]
+    """Broker -> its fee basis."""
     buyers: Sequence[SigningKey]
     sellers: Sequence[SigningKey]
     slot: Resources
     depth: int
+    arrivals: int
+    """Most new orders of a side, book and block: a book fills as a market does."""
     sent: Counter[str] = field(default_factory=Counter)
 
     def decide(
@@ -70,7 +72,7 @@ class Traders:
         held = Counter((row.broker, row.owner) for row in known)
         for broker in self.brokers:
             for side, keys in (("bid", self.buyers), ("ask", self.sellers)):
-                missing = min(MISSING_PER_BLOCK, self.depth - counts[(broker, side)])
+                missing = min(self.arrivals, self.depth - counts[(broker, side)])
                 for owner in self._owners(keys, broker, held, missing):
                     wanted.setdefault(owner, []).append(self._order(side, broker, height))
                     self.sent[side] += 1
@@ -91,7 +93,7 @@ class Traders:
 
     def _order(self, side: str, broker: str, height: int) -> Bid | Ask:
         expires = height + self.random.randint(*LIFE_BLOCKS)
-        omega = self.random.choice(STEPS_MICRO)
+        omega = self.random.choice(STEPS_MICRO[self.brokers[broker]])
         if side == "bid":
             bid = draw_bid(self.random, broker, height)
             return replace_terms(bid, expires, omega)
@@ -107,8 +109,10 @@ def replace_terms(order: Bid | Ask, expires: int, omega_micro: int) -> Bid | Ask
 def in_transactions(wanted: Mapping[str, Sequence[Action]]) -> list[tuple[str, list[Action]]]:
     """Return the actions of each account in transactions of a bounded size."""
     step = ACTIONS_PER_TRANSACTION
-    return [
-        (owner, list(actions[start : start + step]))
-        for owner, actions in wanted.items()
-        for start in range(0, len(actions), step)
-    ]
+    found: list[tuple[str, list[Action]]] = []
+    for owner, actions in wanted.items():
+        # A transaction is all or nothing, and an order may be gone before its cancellation.
+        found += [(owner, [action]) for action in actions if isinstance(action, Cancel)]
+        others = [action for action in actions if not isinstance(action, Cancel)]
+        found += [(owner, others[at : at + step]) for at in range(0, len(others), step)]
+    return found

@@ -51,11 +51,15 @@ class Books:
     """Transaction -> height at which it was sent, and the orders it opens."""
     closed: dict[str, int] = field(default_factory=dict)
     """Reason -> how many orders ended that way."""
+    failed: dict[str, int] = field(default_factory=dict)
+    """Code -> transactions that are in a block and had no effect."""
 
     def take(self, block: Document) -> None:
         """Follow one final block."""
         for line in block["transactions"]:
             self.sent.pop(line["hash"], None)
+            if line["code"] != "ok":
+                self.failed[line["code"]] = self.failed.get(line["code"], 0) + 1
         for event in block["events"]:
             data = event["data"]
             if event["kind"] == "order.opened":
