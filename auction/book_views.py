@@ -22,7 +22,7 @@ from ledger.types import Address
 PREVIEW_WORK = 100_000
 """Visits of pairs a dry run may spend on a book: it answers a reader, not the chain."""
 
-CURVE_ORDERS = 2_000
+CURVE_ORDERS = 1_000
 """Orders on a side up to which the curves of a round are kept."""
 
 CURVE_STEPS = 200

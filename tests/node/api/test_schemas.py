@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from ledger.native import Transfer
 from node.api.schemas import (
+    AccountMarketModel,
     AccountModel,
     BlockModel,
     BlockSummary,
@@ -18,6 +19,8 @@ from node.api.schemas import (
     PeerModel,
     ProblemModel,
     Reply,
+    RoundBookModel,
+    RoundModel,
     SearchHit,
     StatusModel,
     SubmittedModel,
@@ -51,8 +54,10 @@ ANSWERS: list[tuple[str, type[BaseModel]]] = [
     ("/v1/brokers", Page[Document]),
     (f"/v1/brokers/{BROKER.address}", Reply[Document]),
     (f"/v1/brokers/{BROKER.address}/depth", Reply[Document]),
-    ("/v1/rounds/latest", Reply[Document]),
-    ("/v1/rounds/1", Reply[Document]),
+    (f"/v1/brokers/{BROKER.address}/coming", Reply[RoundBookModel]),
+    ("/v1/rounds/latest", Reply[RoundModel]),
+    ("/v1/rounds/1", Reply[RoundModel]),
+    (f"/v1/accounts/{BROKER.address}/market", Reply[AccountMarketModel]),
     ("/v1/trades", Page[Document]),
     ("/v1/rounds", Page[Document]),
     ("/v1/search?q=1", Reply[list[SearchHit]]),
