@@ -1,4 +1,4 @@
-"""What an account may ask of the market: the wire form of bid, ask, cancel and rate, with bounds.
+"""What an account may ask of the market: bid, ask, reprice, cancel, rate; wire form and bounds.
 
 Prices are totals over the whole service in micro-tokens, times are heights.  An order names the
 broker whose book it joins, opens at `open_ppm` of its reservation and moves towards it with the
@@ -106,9 +106,36 @@ class Ask(Action, tag="ask", kw_only=True):
 
 
 class Cancel(Action, tag="cancel"):
-    """The owner takes an open order back; to reprice, cancel and post anew in one transaction."""
+    """The owner takes an open order back."""
 
     order: Hex32
+
+
+class BidPrice(Record, tag_field="side", tag="bid", kw_only=True):
+    """What of a bid can be repriced; the service it asks for cannot."""
+
+    expires: PositiveCount
+    open_ppm: BidOpening
+    omega_micro: OmegaMicro
+    mu: Mu
+    valuation: FlatLimit | UtilityModel
+
+
+class AskPrice(Record, tag_field="side", tag="ask", kw_only=True):
+    """What of an ask can be repriced; the slot it offers cannot."""
+
+    expires: PositiveCount
+    open_ppm: AskOpening
+    omega_micro: OmegaMicro
+    mu: Mu
+    cost: FlatFloor | CostModel
+
+
+class Reprice(Action, tag="reprice"):
+    """The owner gives an open order another price; it keeps its id and joins the book anew."""
+
+    order: Hex32
+    price: BidPrice | AskPrice
 
 
 class Rate(Action, tag="rate"):
@@ -118,5 +145,5 @@ class Rate(Action, tag="rate"):
     rating_bp: BasisPoints
 
 
-ACTIONS: tuple[type[Action], ...] = (Bid, Ask, Cancel, Rate)
+ACTIONS: tuple[type[Action], ...] = (Bid, Ask, Reprice, Cancel, Rate)
 """The action types of this floor, for the transaction codec."""

@@ -31,7 +31,8 @@ from auction.appraisal import (
     single,
     values_and_costs,
 )
-from auction.brokers import read_broker
+from auction.brokers import Tariff, read_broker
+from auction.classes import ClassBook
 from auction.edges import Edge, has_edges, link, queue, read_edges, unlink
 from auction.orders import OpenOrder, orders_of_side, read_order, side_byte, write_order
 from auction.pairing import AskSide, BidSide
@@ -45,7 +46,7 @@ from ledger.types import Digest
 
 def admit_arrivals(context: BlockContext, overlay: Overlay, market: MarketParameters) -> None:
     """Pair the orders that wait, as many as the work bound of a block allows."""
-    books: dict[bytes, _Book] = {}
+    books: dict[bytes, _Book | ClassBook] = {}
     spent = 0
     for key, _ in overlay.scan(keys.ARRIVAL):
         order = key[len(keys.ARRIVAL) + keys.HEIGHT_BYTES :]
@@ -53,10 +54,9 @@ def admit_arrivals(context: BlockContext, overlay: Overlay, market: MarketParame
         if record is None or (record.admitted and has_edges(overlay, order)):
             overlay.delete(key)
             continue
-        broker = bytes.fromhex(record.terms.broker)
-        book = books.get(broker)
+        book = books.get(record.book)
         if book is None:
-            book = books[broker] = _Book(overlay, broker, market, context.height + 1)
+            book = books[record.book] = _open_book(overlay, record, market, context.height + 1)
         cost = book.size_against(record)
         if spent and spent + cost > market.pairs_per_block:
             return
@@ -67,6 +67,19 @@ def admit_arrivals(context: BlockContext, overlay: Overlay, market: MarketParame
             write_order(overlay, order, record)
             book.join(order, record)
         book.keep_heaviest(order, record)
+
+
+def _open_book(
+    overlay: Overlay, record: OpenOrder, market: MarketParameters, next_round: int
+) -> "_Book | ClassBook":
+    """Return the book an order is under."""
+    broker = read_broker(overlay, record.terms.broker)
+    if broker is None:
+        raise Corrupt(f"an open order names {record.terms.broker}, which is no broker")
+    tariff = broker.tariff_of(record.tariff)
+    if tariff.pricing == "mcafee":
+        return ClassBook(overlay, tariff, next_round)
+    return _Book(overlay, record, tariff, market, next_round)
 
 
 class _Side:
@@ -85,13 +98,16 @@ class _Book:
     """Both sides of one book, as far as this block has looked at them."""
 
     def __init__(
-        self, overlay: Overlay, broker: bytes, market: MarketParameters, next_round: int
+        self,
+        overlay: Overlay,
+        first: OpenOrder,
+        tariff: Tariff,
+        market: MarketParameters,
+        next_round: int,
     ) -> None:
-        record = read_broker(overlay, broker.hex())
-        if record is None:
-            raise Corrupt(f"an open order names {broker.hex()}, which is no broker")
-        self.overlay, self.broker, self.next_round = overlay, broker, next_round
-        self.tariff = record.tariff
+        self.overlay, self.next_round, self.tariff = overlay, next_round, tariff
+        self.broker, self.version = bytes.fromhex(first.terms.broker), first.tariff
+        self.key = first.book
         self.degree_cap = market.degree_cap
         self._owners: dict[str, int] = {}
         self._sides: dict[bytes, _Side] = {}
@@ -103,7 +119,7 @@ class _Book:
             side = _Side(bid_columns() if which == keys.BIDS else ask_columns())
             self._sides[which] = side
             for order, record in orders_of_side(self.overlay, self.broker, which):
-                if record.admitted:
+                if record.admitted and record.tariff == self.version:
                     self._add(side, order, record)
         return side
 
@@ -148,6 +164,8 @@ class _Book:
 
     def keep_heaviest(self, order: Digest, record: OpenOrder) -> None:
         """Link an admitted order to its heaviest counterparties that take it."""
+        if not self.size_against(record):
+            return
         is_bid = record.side == "bid"
         kept = 0
         for other, quote in self.candidates(record):
@@ -158,7 +176,7 @@ class _Book:
             bid, ask = (order, other) if is_bid else (other, order)
             due = max(quote.crossed, self.next_round)
             edge = Edge(ask, quote.weight, due, quote.bid, quote.ask, quote.rounds)
-            link(self.overlay, self.broker, bid, edge, self.next_round)
+            link(self.overlay, self.key, bid, edge, self.next_round)
             kept += 1
 
     def _make_room(self, order: Digest, weight: int, *, is_bid: bool) -> bool:
@@ -170,7 +188,7 @@ class _Book:
         if weight <= lightest.weight:
             return False
         bid, ask = (order, lightest.other) if is_bid else (lightest.other, order)
-        unlink(self.overlay, self.broker, bid, ask, self.next_round)
+        unlink(self.overlay, self.key, bid, ask, self.next_round)
         if not has_edges(self.overlay, lightest.other):
             queue(self.overlay, lightest.other, self.next_round)
         return True

@@ -8,8 +8,9 @@ the end the buyer may rate the service once, 0 to 10000 basis points:
     s_j <- (s_j M + rating paid) / (M + paid)          rounded down, never below the floor
 
 with M the inertia and `paid` the money the seller really received, so that praise and blame weigh
-what they cost.  No rating leaves s_j as it is.  The record goes when the window closes; events
-keep its history.  s_j is what the election multiplies stake with (Eq 1).
+what they cost.  No rating leaves s_j as it is.  The agreement goes when the window closes; events
+keep its history, `auction.records` what it adds up to for its server.  s_j is what the election
+multiplies stake with (Eq 1).
 """
 
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from msgspec.structs import replace
 from auction import keys
 from auction.orders import uncommit
 from auction.parameters import MarketParameters, market_parameters
+from auction.records import note_end, note_rating
 from ledger.accounts import credit, release, spend_reserved
 from ledger.codec import Codec, Record, encode
 from ledger.crypto import digest
@@ -130,6 +132,7 @@ def _end(
     ended = replace(record, status="ended", held_micro=paid, rating_until=until)
     overlay.put(keys.AGREEMENT + agreement, encode(ended))
     overlay.put(keys.at_height(keys.AGREEMENT_DUE, until) + agreement, keys.PRESENT)
+    note_end(overlay, record.seller, paid, served=height >= record.end)
     overlay.emit(
         Event(
             kind="agreement.ended",
@@ -179,6 +182,7 @@ def rate(overlay: Overlay, agreement: Digest, sender: Address, rating_bp: int, h
     before = member.satisfaction_bp
     after = blended_satisfaction(before, rating_bp, record.held_micro, market)
     set_satisfaction(overlay, record.seller, after)
+    note_rating(overlay, record.seller, rating_bp, record.held_micro)
     overlay.emit(
         Event(
             kind="satisfaction.changed",

@@ -11,10 +11,11 @@ from msgspec.structs import replace
 
 from auction import brokers as brokerage
 from auction import keys
-from auction.clearing import SealedPair, solve_books
+from auction.clearing import LiveRound, live_round, solve_round
 from auction.order_views import Service, middle_service, priced, worth_of
 from auction.parameters import market_parameters
-from auction.rounds import LiveBook, live_books
+from auction.rounds import LiveBook
+from auction.sealed import SealedPair
 from auction.views import Document
 from ledger.state import View
 from ledger.types import Address
@@ -42,7 +43,7 @@ def depth(view: View, address: Address, height: int) -> Document | None:
     record = brokerage.read_broker(view, address)
     if record is None:
         return None
-    service, demand, supply = _prices(view, bytes.fromhex(address), record.tariff, height)
+    service, demand, supply = _prices(view, bytes.fromhex(address), record, height)
     crossing = sum(1 for high, low in zip(demand, supply, strict=False) if high >= low)
     return {
         "broker": address,
@@ -58,12 +59,12 @@ def depth(view: View, address: Address, height: int) -> Document | None:
     }
 
 
-def curves(view: View, broker: bytes, tariff: brokerage.Tariff, height: int) -> Document:
+def curves(view: View, broker: bytes, record: brokerage.Broker, height: int) -> Document:
     """Return the curves of a round as they are kept with its block; empty for a very deep book.
 
     Of long curves `thinned` steps are left out between two that are kept.
     """
-    _, demand, supply = _prices(view, broker, tariff, height, most=CURVE_ORDERS)
+    _, demand, supply = _prices(view, broker, record, height, most=CURVE_ORDERS)
     bids, asks = _steps(demand), _steps(supply)
     every = max(1, -(-max(len(bids), len(asks)) // CURVE_STEPS))
     return {"demand": _thin(bids, every), "supply": _thin(asks, every), "thinned": every - 1}
@@ -75,7 +76,7 @@ def _thin(steps: Curve, every: int) -> Curve:
 
 
 def _prices(
-    view: View, broker: bytes, tariff: brokerage.Tariff, height: int, most: int | None = None
+    view: View, broker: bytes, record: brokerage.Broker, height: int, most: int | None = None
 ) -> tuple[Service, list[int], list[int]]:
     """Return the service asks are valued for, bids by falling and asks by rising price."""
     bids = [stored for _, stored in view.scan(keys.BOOK + broker + keys.BIDS)]
@@ -85,7 +86,8 @@ def _prices(
         return service, [], []
 
     def price(stored: bytes) -> int:
-        return priced(stored).price(worth_of(stored, service), tariff, height)
+        one = priced(stored)
+        return one.price(worth_of(stored, service), record.tariff_of(one.entry.tariff), height)
 
     return service, sorted(map(price, bids), reverse=True), sorted(map(price, asks))
 
@@ -110,31 +112,36 @@ def coming_book(view: View, address: Address, height: int) -> Document | None:
     if record is None:
         return None
     broker = bytes.fromhex(address)
-    document: Document = {
+    live = live_round(view, height)
+    own = LiveRound(
+        tuple(book for book in live.books if book.broker == broker),
+        tuple(one for one in live.classes if one.broker == broker),
+    )
+    market = replace(market_parameters(view), work_per_block=PREVIEW_WORK)
+    clearing = solve_round(own, _SEED, market, _NO_BOUND)
+    found: list[tuple[int, Document]] = []
+    for book, part in zip(own.books, clearing.books, strict=True):
+        found += _pairs(book, part.pairs)
+    for kind in clearing.classes:
+        prices = {"bid_micro": kind.buyer_price_micro, "ask_micro": kind.seller_price_micro}
+        weight = kind.buyer_price_micro - kind.seller_price_micro
+        found += [
+            (weight, {"bid": pair.bid, "ask": pair.ask, "weight_micro": weight, **prices})
+            for pair in kind.pairs
+        ]
+    deferred = [part.deferred for part in clearing.books]
+    deferred += [kind.deferred for kind in clearing.classes]
+    return {
         "broker": address,
         "height": height,
-        "bids": 0,
-        "asks": 0,
-        "edges": 0,
-        "solved": True,
-        "weight_micro": 0,
-        "pairs": [],
-        "curves": curves(view, broker, record.tariff, height),
+        "bids": sum(len(one.bids) for one in own.books) + sum(len(one.bids) for one in own.classes),
+        "asks": sum(len(one.asks) for one in own.books) + sum(len(one.asks) for one in own.classes),
+        "edges": sum(book.pair_count for book in own.books),
+        "solved": not any(deferred),
+        "weight_micro": sum(weight for weight, _ in found),
+        "pairs": [pair for _, pair in found],
+        "curves": curves(view, broker, record, height),
     }
-    for book in live_books(view, height):
-        if book.broker == broker:
-            market = replace(market_parameters(view), work_per_block=PREVIEW_WORK)
-            (part,) = solve_books((book,), _SEED, market, _NO_BOUND).books
-            pairs = _pairs(book, part.pairs)
-            document |= {
-                "bids": len(book.bids),
-                "asks": len(book.asks),
-                "edges": book.pair_count,
-                "solved": not part.deferred,
-                "weight_micro": sum(weight for weight, _ in pairs),
-                "pairs": [pair for _, pair in pairs],
-            }
-    return document
 
 
 def _pairs(book: LiveBook, pairs: Sequence[SealedPair]) -> list[tuple[int, Document]]:

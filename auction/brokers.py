@@ -10,24 +10,57 @@ A tariff says what a deal costs and how its price is made:
     pricing     paper: the buyer pays its bid, the seller gets its ask (Eqs 6, 8, 12)
                 midpoint: both trade at the middle (Alg 2 line 7)
                 core_buyer, core_seller: the competitive prices best for that side
+                kappa: the broker keeps `kappa_ppm` of the margin bid - ask, the pair the rest
+                mcafee: one price for each side of a class of equal services, by trade reduction
 
-The core rules need `surplus`: only there do labels divide exactly what the pair gains.
+The core rules need `surplus`: only there do labels divide exactly what the pair gains.  `mcafee`
+needs it too, and a list of the classes of service its book holds, fixed before any bid.
+
+Tariffs have versions.  An order keeps the version it was admitted under until it closes, and pairs
+only with orders of the same version: a book is a broker and a version, and each round of a book has
+one graph, one labelled side and one rule.  So a change of tariff touches no open order.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from itertools import pairwise
+from typing import Annotated, Literal
 
-from auction.actions import Price
+from msgspec import Meta
+
+from auction.actions import Price, ServiceBlocks, ThetaMilli
 from ledger.codec import Codec, Record, encode
-from ledger.errors import Reason, Rejected
+from ledger.errors import Corrupt, Reason, Rejected
 from ledger.state import Overlay, View
-from ledger.types import PPM, Address, Name, ShareOfMillion
+from ledger.types import (
+    PPM,
+    Address,
+    Height,
+    Name,
+    PositiveCount,
+    ResourceUnits,
+    ShareOfMillion,
+)
 
 BROKER_PREFIX = b"broker/"
 
 FeeBasis = Literal["deal", "round"]
 Weights = Literal["spread", "surplus"]
-Pricing = Literal["paper", "midpoint", "core_buyer", "core_seller"]
+Pricing = Literal["paper", "midpoint", "core_buyer", "core_seller", "kappa", "mcafee"]
+
+MAX_CLASSES = 8
+"""Classes of service one tariff may list."""
+
+MAX_LIVE_TARIFFS = 4
+"""Versions of one broker's tariff that may hold open orders at a time: bounds its books a round."""
+
+
+class ServiceClass(Record, kw_only=True):
+    """Services that are the same for everybody who trades them; units as in a bid."""
+
+    service_blocks: ServiceBlocks
+    interval_blocks: ServiceBlocks
+    theta_milli: ThetaMilli
+    least_resource: ResourceUnits
 
 
 class Tariff(Record, kw_only=True):
@@ -38,6 +71,24 @@ class Tariff(Record, kw_only=True):
     fee_basis: FeeBasis
     weights: Weights
     pricing: Pricing
+    kappa_ppm: ShareOfMillion = 0
+    """The broker's part of a margin under `kappa`; 0 under every other rule."""
+    classes: Annotated[tuple[ServiceClass, ...], Meta(max_length=MAX_CLASSES)] = ()
+    """The classes of a `mcafee` book, ascending by service time, then least resource; else none."""
+
+
+class FormerTariff(Record):
+    """A tariff that new orders no longer get, while orders under it are open."""
+
+    version: PositiveCount
+    tariff: Tariff
+
+
+class PendingTariff(Record):
+    """A tariff announced: orders sent from height `effective` on get it."""
+
+    effective: Height
+    tariff: Tariff
 
 
 class Broker(Record, kw_only=True):
@@ -45,7 +96,22 @@ class Broker(Record, kw_only=True):
 
     name: Name
     tariff: Tariff
+    version: PositiveCount = 1
+    """Counts the tariffs the broker has had; that of the tariff in force."""
+    former: Annotated[tuple[FormerTariff, ...], Meta(max_length=MAX_LIVE_TARIFFS)] = ()
+    """Ascending by version."""
+    pending: Annotated[tuple[PendingTariff, ...], Meta(max_length=1)] = ()
+    """At most one change is under way."""
     status: Literal["active", "suspended"] = "active"
+
+    def tariff_of(self, version: int) -> Tariff:
+        """Return the terms of orders under a version.  Raises Corrupt for one that is forgotten."""
+        if version == self.version:
+            return self.tariff
+        for entry in self.former:
+            if entry.version == version:
+                return entry.tariff
+        raise Corrupt(f"broker {self.name} has no tariff of version {version}")
 
 
 _BROKERS = Codec(Broker)
@@ -67,9 +133,21 @@ def total_fee(tariff: Tariff, rounds: int) -> int:
 
 
 def check_tariff(tariff: Tariff) -> None:
-    """Raise Rejected(INVALID_TARIFF) for a rule that its weights cannot carry."""
-    if tariff.pricing in ("core_buyer", "core_seller") and tariff.weights != "surplus":
-        raise Rejected(Reason.INVALID_TARIFF, f"{tariff.pricing} prices need surplus weights")
+    """Raise Rejected(INVALID_TARIFF) for terms that contradict each other."""
+    rule = tariff.pricing
+    if rule in ("core_buyer", "core_seller", "mcafee") and tariff.weights != "surplus":
+        raise Rejected(Reason.INVALID_TARIFF, f"{rule} prices need surplus weights")
+    if tariff.kappa_ppm and rule != "kappa":
+        raise Rejected(Reason.INVALID_TARIFF, f"kappa_ppm is 0 under {rule}")
+    if rule == "mcafee" and tariff.fee_basis != "deal":
+        raise Rejected(Reason.INVALID_TARIFF, "mcafee takes its fee once a deal")
+    if bool(tariff.classes) != (rule == "mcafee"):
+        raise Rejected(Reason.INVALID_TARIFF, "mcafee lists its classes, other rules have none")
+    kinds = [(one.service_blocks, one.least_resource) for one in tariff.classes]
+    if any(first >= second for first, second in pairwise(kinds)):
+        raise Rejected(
+            Reason.INVALID_TARIFF, "classes ascend by service_blocks, then least_resource"
+        )
 
 
 def broker_key(address: Address) -> bytes:

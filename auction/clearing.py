@@ -3,13 +3,7 @@
 The builder of a block solves every book with a crossed pair and seals the pairs with the labels
 that prove them; every other node checks the seal in time linear in the pairs and solves nothing.
 The builder checks its own solution by the same code, so a fault of the solver stops it before it
-proposes.  Sealed bytes are the canonical form of
-
-    {"books": [{"broker", "deferred", "pairs": [{"ask", "bid", "label_micro", "tie"}, ...]}, ...]}
-
-with books in ascending order of broker, one for each book that has something to clear and no other,
-and pairs in ascending order of bid.  Labels are the sellers', under `core_seller` the buyers'; a
-vertex not listed has the label 0.
+proposes.  The sealed form is in `auction/sealed.py`.
 
 Nobody can be made to solve without end: past a bound on its work the builder seals the book as
 *deferred*.  Nothing trades in it at this height, orders and frozen prices stay for the next.
@@ -17,78 +11,49 @@ The height is kept in the state under `round/deferred`, and its builder forgoes 
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from dataclasses import dataclass
 
 import numpy as np
-from msgspec import Meta
 
 from auction import keys
 from auction.arrays import Graph, verify_graph
 from auction.certificate import join_label, split_label, verify
+from auction.classes import mark
 from auction.departures import close_departed
 from auction.edges import postpone
 from auction.matching import FREE, WorkExceeded, solve
+from auction.mcafee import (
+    LiveClass,
+    SealedClass,
+    check_class,
+    clear_class,
+    live_classes,
+    sealed_class,
+)
 from auction.parameters import MarketParameters, market_parameters
 from auction.rounds import LiveBook, adjacency_of, graph_of, live_books
-from auction.trades import Trade, carry_out, report_round
-from ledger.codec import Codec, Record, encode
+from auction.sealed import (
+    BOOK_BYTES,
+    CLASS_BYTES,
+    CLASS_PAIR_BYTES,
+    HEAD_BYTES,
+    PAIR_BYTES,
+    Clearing,
+    SealedBook,
+    SealedPair,
+    decode_clearing,
+)
+from auction.trades import Tally, Trade, carry_out, report_round
+from ledger.codec import encode
 from ledger.errors import Reason, Rejected
 from ledger.execution import BlockContext
 from ledger.state import Overlay, View
-from ledger.types import Address, Hex32, Micro, SignedInteger
-
-MAX_BOOKS = 1_000
-MAX_PAIRS = 100_000
-
-_HEAD_BYTES = 64
-_BOOK_BYTES = 128
-_PAIR_BYTES = 240
-"""No less than what the parts of a clearing take as canonical bytes: 12, 112 and 217."""
-
-
-def least_bytes(brokers: int) -> int:
-    """Return the room in a block without which its builder could not seal even deferred rounds."""
-    return _HEAD_BYTES + _BOOK_BYTES * brokers + _PAIR_BYTES
-
-
-class SealedPair(Record):
-    """One trade and the label of its labelled side, in its two parts."""
-
-    ask: Hex32
-    bid: Hex32
-    label_micro: Micro
-    tie: SignedInteger
-
-
-class SealedBook(Record):
-    """The round of one broker."""
-
-    broker: Address
-    deferred: bool
-    pairs: Annotated[tuple[SealedPair, ...], Meta(max_length=MAX_PAIRS)]
-
-
-class Clearing(Record):
-    """All rounds of a block."""
-
-    books: Annotated[tuple[SealedBook, ...], Meta(max_length=MAX_BOOKS)]
-
-
-_CLEARINGS = Codec(Clearing)
 
 _Chosen = tuple[int, tuple[int, int], SealedPair]
 """A sealed pair with its row in the book and its (index of bid, index of ask)."""
 
 ARRAYS_FROM = 200
 """Pairs from which the check runs over arrays; below, plain integers are as fast."""
-
-
-def decode_clearing(sealed: bytes) -> Clearing:
-    """Return the clearing of sealed bytes.  Raises Rejected(BAD_CLEARING) for any other bytes."""
-    try:
-        return _CLEARINGS.decode(sealed)
-    except Rejected as error:
-        raise Rejected(Reason.BAD_CLEARING, f"sealed bytes: {error}") from None
 
 
 def seal(context: BlockContext, overlay: Overlay, sealed: bytes | None) -> bytes:
@@ -98,20 +63,45 @@ def seal(context: BlockContext, overlay: Overlay, sealed: bytes | None) -> bytes
     """
     market = market_parameters(overlay)
     close_departed(overlay, context.height, market)
-    books = tuple(live_books(overlay, context.height))
+    live = live_round(overlay, context.height)
     if sealed is None:
-        clearing = solve_books(books, context.seed, market, context.parameters.max_sealed_bytes)
-        checked = _check_own(books, clearing, context.seed)
+        clearing = solve_round(live, context.seed, market, context.parameters.max_sealed_bytes)
+        books, classes = _check_own(live, clearing, context.seed)
         sealed = encode(clearing)
     else:
         clearing = decode_clearing(sealed)
-        checked = _check(books, clearing, context.seed)
-    for book, part, trades in zip(books, clearing.books, checked, strict=True):
+        books, classes = _check(live, clearing, context.seed)
+    for key, _ in overlay.scan(keys.at_height(keys.CLASS_DUE, context.height)):
+        overlay.delete(key)
+    for book, part, trades in zip(live.books, clearing.books, books, strict=True):
         if part.deferred:
             _defer(overlay, book, context.height)
         carry_out(overlay, context.height, book, trades, market)
-        report_round(overlay, context.height, book, trades, deferred=part.deferred)
+        tally = Tally(book.bids, book.asks, book.pair_count)
+        report_round(overlay, context.height, book, tally, trades, deferred=part.deferred)
+    for kind, sort, trades in zip(live.classes, clearing.classes, classes, strict=True):
+        _carry_out_class(overlay, context.height, (kind, sort), trades, market)
     return sealed
+
+
+def _carry_out_class(
+    overlay: Overlay,
+    height: int,
+    parts: tuple[LiveClass, SealedClass],
+    trades: Sequence[Trade],
+    market: MarketParameters,
+) -> None:
+    kind, part = parts
+    if part.deferred:
+        overlay.put(keys.DEFERRED_KEY, keys.height_bytes(height))
+        mark(overlay, kind.place, height + 1)
+    for trade in trades:
+        overlay.delete(keys.CLASS + kind.place + keys.BIDS + trade.bid)
+        overlay.delete(keys.CLASS + kind.place + keys.ASKS + trade.ask)
+    carry_out(overlay, height, kind, trades, market)
+    bids, asks = [order for order, _ in kind.bids], [order for order, _ in kind.asks]
+    tally = Tally(bids, asks, len(bids) * len(asks), kind.number + 1)
+    report_round(overlay, height, kind, tally, trades, deferred=part.deferred)
 
 
 def deferred_height(view: View) -> int:
@@ -120,25 +110,50 @@ def deferred_height(view: View) -> int:
     return 0 if stored is None else int.from_bytes(stored, "big")
 
 
-def solve_books(
-    books: Sequence[LiveBook], seed: bytes, market: MarketParameters, max_bytes: int
-) -> Clearing:
-    """Solve the books one by one, within the bounds on work and on bytes of a block.
+@dataclass(frozen=True, slots=True)
+class LiveRound:
+    """All that a block has to clear."""
 
-    Every book has an even share of the work still to be had, so that one crafted to be slow cannot
-    starve the others; what a book leaves over goes to those after it.
+    books: tuple[LiveBook, ...]
+    classes: tuple[LiveClass, ...]
+
+
+def live_round(view: View, height: int) -> LiveRound:
+    """Return what there is to clear at a height."""
+    return LiveRound(tuple(live_books(view, height)), tuple(live_classes(view, height)))
+
+
+def solve_round(live: LiveRound, seed: bytes, market: MarketParameters, max_bytes: int) -> Clearing:
+    """Solve books and classes one by one, within the bounds on work and on bytes of a block.
+
+    Each has an even share of the work still to be had, so that one crafted to be slow cannot starve
+    the others; what it leaves over goes to those after it.
     """
-    work, room = market.work_per_block, max_bytes - _HEAD_BYTES
-    parts = []
-    for index, book in enumerate(books):
-        part, spent = _solve_book(book, seed, work // (len(books) - index))
-        reserve = _BOOK_BYTES * (len(books) - index)
-        if reserve + _PAIR_BYTES * len(part.pairs) > room:
-            part = SealedBook(book.broker.hex(), deferred=True, pairs=())
-        room -= _BOOK_BYTES + _PAIR_BYTES * len(part.pairs)
+    work = market.work_per_block
+    room = max_bytes - HEAD_BYTES
+    left = len(live.books) + len(live.classes)
+    books, classes = [], []
+    reserve = BOOK_BYTES * len(live.books) + CLASS_BYTES * len(live.classes)
+    for book in live.books:
+        part, spent = _solve_book(book, seed, work // left)
+        if reserve + PAIR_BYTES * len(part.pairs) > room:
+            part = SealedBook(book.broker.hex(), book.version, deferred=True, pairs=())
+        room -= BOOK_BYTES + PAIR_BYTES * len(part.pairs)
+        reserve -= BOOK_BYTES
         work -= min(work, spent)
-        parts.append(part)
-    return Clearing(tuple(parts))
+        left -= 1
+        books.append(part)
+    for kind in live.classes:
+        outcome = clear_class(kind, seed) if kind.work <= work // left else None
+        found = sealed_class(kind, outcome)
+        if reserve + CLASS_PAIR_BYTES * len(found.pairs) > room:
+            found = sealed_class(kind, None)
+        room -= CLASS_BYTES + CLASS_PAIR_BYTES * len(found.pairs)
+        reserve -= CLASS_BYTES
+        work -= min(work, kind.work)
+        left -= 1
+        classes.append(found)
+    return Clearing(tuple(books), tuple(classes))
 
 
 def _solve_book(book: LiveBook, seed: bytes, work: int) -> tuple[SealedBook, int]:
@@ -148,7 +163,7 @@ def _solve_book(book: LiveBook, seed: bytes, work: int) -> tuple[SealedBook, int
     try:
         matching = solve(adjacency, right_count, work)
     except WorkExceeded:
-        return SealedBook(book.broker.hex(), deferred=True, pairs=()), work
+        return SealedBook(book.broker.hex(), book.version, deferred=True, pairs=()), work
     pairs = []
     for left, right in enumerate(matching.mates):
         if right != FREE:
@@ -156,28 +171,50 @@ def _solve_book(book: LiveBook, seed: bytes, work: int) -> tuple[SealedBook, int
             label, tie = split_label(matching.labels[right], book.smaller_side)
             pairs.append(SealedPair(book.asks[ask].hex(), book.bids[bid].hex(), label, tie))
     pairs.sort(key=lambda pair: pair.bid)
-    return SealedBook(book.broker.hex(), deferred=False, pairs=tuple(pairs)), matching.work
+    part = SealedBook(book.broker.hex(), book.version, deferred=False, pairs=tuple(pairs))
+    return part, matching.work
 
 
-def _check_own(
-    books: Sequence[LiveBook], clearing: Clearing, seed: bytes
-) -> list[tuple[Trade, ...]]:
+_Checked = tuple[list[tuple[Trade, ...]], list[tuple[Trade, ...]]]
+"""Proven trades of every book and of every class."""
+
+
+def _check_own(live: LiveRound, clearing: Clearing, seed: bytes) -> _Checked:
     """Check what this node solved itself; a refusal here is a bug, not a verdict."""
     try:
-        return _check(books, clearing, seed)
+        return _check(live, clearing, seed)
     except Rejected as error:
         raise AssertionError(f"own clearing does not hold: {error}") from error
 
 
-def _check(books: Sequence[LiveBook], clearing: Clearing, seed: bytes) -> list[tuple[Trade, ...]]:
-    """Return the proven trades of every book.  Raises Rejected(BAD_CLEARING)."""
-    expected = [book.broker.hex() for book in books]
-    presented = [part.broker for part in clearing.books]
+def _check(live: LiveRound, clearing: Clearing, seed: bytes) -> _Checked:
+    """Return the proven trades of every book and class.  Raises Rejected(BAD_CLEARING)."""
+    _require_same(
+        "books",
+        [(book.broker.hex(), book.version, 0) for book in live.books],
+        [(part.broker, part.tariff, 0) for part in clearing.books],
+    )
+    _require_same(
+        "classes",
+        [(kind.broker.hex(), kind.version, kind.number) for kind in live.classes],
+        [(part.broker, part.tariff, part.number) for part in clearing.classes],
+    )
+    books = zip(live.books, clearing.books, strict=True)
+    classes = zip(live.classes, clearing.classes, strict=True)
+    return (
+        [check_book(book, part, seed) for book, part in books],
+        [check_class(kind, part, seed) for kind, part in classes],
+    )
+
+
+_Place = tuple[str, int, int]
+
+
+def _require_same(what: str, expected: Sequence[_Place], presented: Sequence[_Place]) -> None:
     if presented != expected:
-        missing = [broker for broker in expected if broker not in presented]
-        extra = [broker for broker in presented if broker not in expected]
-        raise Rejected(Reason.BAD_CLEARING, f"books: missing {missing}, extra or doubled {extra}")
-    return [check_book(book, part, seed) for book, part in zip(books, clearing.books, strict=True)]
+        missing = [place for place in expected if place not in presented]
+        extra = [place for place in presented if place not in expected]
+        raise Rejected(Reason.BAD_CLEARING, f"{what}: missing {missing}, extra or doubled {extra}")
 
 
 def check_book(book: LiveBook, part: SealedBook, seed: bytes) -> tuple[Trade, ...]:
@@ -251,4 +288,4 @@ def _locate(book: LiveBook, part: SealedBook) -> list[_Chosen]:
 def _defer(overlay: Overlay, book: LiveBook, height: int) -> None:
     overlay.put(keys.DEFERRED_KEY, keys.height_bytes(height))
     for bid in book.bids:
-        postpone(overlay, book.broker, bid, height + 1)
+        postpone(overlay, book.key, bid, height + 1)

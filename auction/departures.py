@@ -3,6 +3,7 @@
 from auction import keys
 from auction.agreements import end_of_departed, has_departed
 from auction.brokers import brokers
+from auction.classes import leave_class
 from auction.edges import unlink_all
 from auction.orders import (
     CloseReason,
@@ -24,11 +25,16 @@ def close_unmatched(
 
     `next_round` is the first height whose round is still to come.
     """
-    broker = bytes.fromhex(record.terms.broker)
-    bids, asks = ((order,), ()) if record.side == "bid" else ((), (order,))
-    unlink_all(overlay, broker, bids, asks, next_round)
+    withdraw(overlay, order, record, next_round)
     give_back(overlay, record)
     remove(overlay, order, record, reason)
+
+
+def withdraw(overlay: Overlay, order: Digest, record: OpenOrder, next_round: int) -> None:
+    """Take an order out of the rounds to come: drop its pairs, and its place in a class."""
+    bids, asks = ((order,), ()) if record.side == "bid" else ((), (order,))
+    unlink_all(overlay, record.book, bids, asks, next_round)
+    leave_class(overlay, order, record, next_round)
 
 
 def close_departed(overlay: Overlay, height: int, market: MarketParameters) -> None:

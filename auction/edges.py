@@ -76,31 +76,32 @@ def has_edges(view: View, order: Digest) -> bool:
 
 
 def due_bids(view: View, height: int) -> Iterator[tuple[bytes, Digest]]:
-    """Yield (broker, bid) for every bid indexed under a height, brokers together, ascending."""
+    """Yield (book, bid) for every bid indexed under a height, books together, ascending."""
     prefix = keys.at_height(keys.DUE, height)
+    end = len(prefix) + keys.BOOK_BYTES
     for key, _ in view.scan(prefix):
-        yield key[len(prefix) : len(prefix) + 32], key[len(prefix) + 32 :]
+        yield key[len(prefix) : end], key[end:]
 
 
-def link(overlay: Overlay, broker: bytes, bid: Digest, terms: Edge, next_round: int) -> None:
+def link(overlay: Overlay, book: bytes, bid: Digest, terms: Edge, next_round: int) -> None:
     """Keep the pair of `bid` and `terms.other`, the ask."""
     ask = terms.other
     numbers = (terms.weight, terms.due, terms.bid, terms.ask, terms.rounds)
     own = overlay.get(keys.EDGE + bid) or _NEVER
-    _put_bid(overlay, broker, bid, own + _ENTRY.pack(ask, *numbers), next_round)
+    _put_bid(overlay, book, bid, own + _ENTRY.pack(ask, *numbers), next_round)
     theirs = overlay.get(keys.EDGE + ask) or _NEVER
     overlay.put(keys.EDGE + ask, theirs + _ENTRY.pack(bid, *numbers))
 
 
-def unlink(overlay: Overlay, broker: bytes, bid: Digest, ask: Digest, next_round: int) -> None:
+def unlink(overlay: Overlay, book: bytes, bid: Digest, ask: Digest, next_round: int) -> None:
     """Drop one pair."""
-    _drop_from_bid(overlay, broker, bid, ask, next_round)
+    _drop_from_bid(overlay, book, bid, ask, next_round)
     _drop_from_ask(overlay, ask, bid)
 
 
 def unlink_all(
     overlay: Overlay,
-    broker: bytes,
+    book: bytes,
     bids: Sequence[Digest],
     asks: Sequence[Digest],
     next_round: int,
@@ -111,25 +112,25 @@ def unlink_all(
     partners for it that were lighter than those it kept.
     """
     gone = dict.fromkeys((*bids, *asks))
-    for ask in _forget(overlay, bids, gone, broker):
+    for ask in _forget(overlay, bids, gone, book):
         stored = _keep(overlay.get(keys.EDGE + ask) or b"", gone)
         if len(stored) > _HEAD_BYTES:
             overlay.put(keys.EDGE + ask, stored)
         else:
             overlay.delete(keys.EDGE + ask)
             queue(overlay, ask, next_round)
-    for bid in _forget(overlay, asks, gone, broker):
+    for bid in _forget(overlay, asks, gone, book):
         stored = _keep(overlay.get(keys.EDGE + bid) or b"", gone)
         if len(stored) > _HEAD_BYTES:
-            _put_bid(overlay, broker, bid, stored, next_round)
+            _put_bid(overlay, book, bid, stored, next_round)
         else:
-            _disarm(overlay, broker, bid, stored)
+            _disarm(overlay, book, bid, stored)
             overlay.delete(keys.EDGE + bid)
             queue(overlay, bid, next_round)
 
 
 def _forget(
-    overlay: Overlay, orders: Sequence[Digest], gone: dict[Digest, None], broker: bytes
+    overlay: Overlay, orders: Sequence[Digest], gone: dict[Digest, None], book: bytes
 ) -> dict[Digest, None]:
     """Delete the records of closing orders of one side; return the neighbours that stay."""
     staying: dict[Digest, None] = {}
@@ -141,7 +142,7 @@ def _forget(
             other = stored[start : start + 32]
             if other not in gone:
                 staying[other] = None
-        _disarm(overlay, broker, order, stored)
+        _disarm(overlay, book, order, stored)
         overlay.delete(keys.EDGE + order)
     return staying
 
@@ -161,12 +162,12 @@ def queue(overlay: Overlay, order: Digest, next_round: int) -> None:
     overlay.put(keys.at_height(keys.ARRIVAL, next_round) + order, keys.PRESENT)
 
 
-def postpone(overlay: Overlay, broker: bytes, bid: Digest, next_round: int) -> None:
+def postpone(overlay: Overlay, book: bytes, bid: Digest, next_round: int) -> None:
     """Index a bid whose round was deferred under the next one."""
     stored = overlay.get(keys.EDGE + bid)
     if stored is None:
         raise Corrupt(f"bid {bid.hex()} is due without a pair")
-    _put_bid(overlay, broker, bid, stored, next_round)
+    _put_bid(overlay, book, bid, stored, next_round)
 
 
 def _without(stored: bytes, other: Digest) -> bytes:
@@ -185,17 +186,17 @@ def _drop_from_ask(overlay: Overlay, ask: Digest, bid: Digest) -> None:
 
 
 def _drop_from_bid(
-    overlay: Overlay, broker: bytes, bid: Digest, ask: Digest, next_round: int
+    overlay: Overlay, book: bytes, bid: Digest, ask: Digest, next_round: int
 ) -> None:
     stored = _without(overlay.get(keys.EDGE + bid) or b"", ask)
     if len(stored) == _HEAD_BYTES:
-        _disarm(overlay, broker, bid, stored)
+        _disarm(overlay, book, bid, stored)
         overlay.delete(keys.EDGE + bid)
     else:
-        _put_bid(overlay, broker, bid, stored, next_round)
+        _put_bid(overlay, book, bid, stored, next_round)
 
 
-def _put_bid(overlay: Overlay, broker: bytes, bid: Digest, stored: bytes, next_round: int) -> None:
+def _put_bid(overlay: Overlay, book: bytes, bid: Digest, stored: bytes, next_round: int) -> None:
     """Store a bid's record and index it under the first height it has something to clear at."""
     first = min(
         stored[start + _DUE_START : start + _DUE_END]
@@ -203,13 +204,13 @@ def _put_bid(overlay: Overlay, broker: bytes, bid: Digest, stored: bytes, next_r
     )
     armed = max(first, keys.height_bytes(next_round))
     if armed != stored[:_HEAD_BYTES]:
-        _disarm(overlay, broker, bid, stored[:_HEAD_BYTES])
-        overlay.put(keys.DUE + armed + broker + bid, keys.PRESENT)
+        _disarm(overlay, book, bid, stored[:_HEAD_BYTES])
+        overlay.put(keys.DUE + armed + book + bid, keys.PRESENT)
         stored = armed + stored[_HEAD_BYTES:]
     overlay.put(keys.EDGE + bid, stored)
 
 
-def _disarm(overlay: Overlay, broker: bytes, bid: Digest, head: bytes) -> None:
+def _disarm(overlay: Overlay, book: bytes, bid: Digest, head: bytes) -> None:
     armed = head[:_HEAD_BYTES]
     if armed != _NEVER:
-        overlay.delete(keys.DUE + armed + broker + bid)
+        overlay.delete(keys.DUE + armed + book + bid)

@@ -11,8 +11,8 @@ Under `core_seller` labels are the buyers', and the same holds for asks with the
 
 from dataclasses import dataclass
 
-from auction.clearing import SealedBook
 from auction.edges import decode_edges
+from auction.sealed import SealedBook
 from ledger.types import Digest
 
 

@@ -1,7 +1,8 @@
 """Where the market keeps what in the state: one function for each key.
 
 Heights inside keys are eight bytes, big-endian, so that what is due at a height stands together and
-a block reads only that.
+a block reads only that.  A book, where `<book>` stands, is a broker and the version of its tariff:
+orders under different versions never meet.
 
     order/<order>                      which book and side an open order is in
     book/<broker><side><order>         the open order
@@ -10,7 +11,12 @@ a block reads only that.
     expiry/<height><order>             orders whose last round is that height's
     arrival/<height><order>            orders waiting to be paired with the book
     edge/<order>                       the pairs an open order keeps
-    due/<height><broker><bid>          bids with a pair that crosses at that height
+    due/<height><book><bid>            bids with a pair that crosses at that height
+    vintage/<book>                     open orders under one version of a broker's tariff
+    tariff_due/<height><broker>        tariff changes that take effect after that height
+    class/<book><class><side><order>   open orders of a class of equal services, with their price
+    class_due/<height><book><class>    classes in which something changed before that round
+    service/<seller>                   what a server has served, been paid and been rated
     committed/<seller>                 resources in open asks and running agreements
     agreement/<agreement>              running, or ended and open to rating
     agreement_due/<height><agreement>  what ends, or falls out of its window, at that height
@@ -18,6 +24,9 @@ a block reads only that.
 """
 
 HEIGHT_BYTES = 8
+
+VERSION_BYTES = 8
+BOOK_BYTES = 32 + VERSION_BYTES
 
 BIDS = b"b"
 ASKS = b"a"
@@ -34,6 +43,11 @@ EXPIRY = b"expiry/"
 ARRIVAL = b"arrival/"
 EDGE = b"edge/"
 DUE = b"due/"
+VINTAGE = b"vintage/"
+TARIFF_DUE = b"tariff_due/"
+CLASS = b"class/"
+CLASS_DUE = b"class_due/"
+SERVICE = b"service/"
 COMMITTED = b"committed/"
 AGREEMENT = b"agreement/"
 AGREEMENT_DUE = b"agreement_due/"
@@ -46,6 +60,11 @@ DEFERRED_KEY = b"round/deferred"
 def height_bytes(height: int) -> bytes:
     """Return a height as it stands in keys and stored values."""
     return height.to_bytes(HEIGHT_BYTES, "big")
+
+
+def book_key(broker: bytes, version: int) -> bytes:
+    """Return a book as it stands in keys: 32 bytes of broker, 8 of tariff version."""
+    return broker + version.to_bytes(VERSION_BYTES, "big")
 
 
 def at_height(table: bytes, height: int) -> bytes:

@@ -3,7 +3,7 @@
 `apply_broker` is open to anyone who is neither a member nor registered otherwise.  The tariff in an
 application cannot change while it stands or is voted on, so the members know what they admit.  A
 suspended broker's book is closed at once; it may be admitted again, under its old tariff or under a
-new one it has applied with since.
+new one it has applied with since.  How an active broker changes its tariff: `auction.tariffs`.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from auction.brokers import Broker, Tariff, check_tariff, read_broker, write_broker
 from auction.departures import close_book
+from auction.tariffs import with_tariff, withdraw_change
 from ledger.codec import Codec, Record, encode
 from ledger.errors import Reason, Rejected
 from ledger.execution import ActionContext, Handler, require_first
@@ -77,6 +78,10 @@ def admit_broker(context: ActionContext, overlay: Overlay, change: AdmitBroker) 
     application = read_broker_application(overlay, account, height)
     if application is not None:
         broker = Broker(name=application.name, tariff=application.tariff)
+        if former is not None:
+            # Numbers go on: a version that meant one tariff never means another.
+            again = with_tariff(overlay, account, former, application.tariff)
+            broker = replace(again, name=application.name, status="active")
         overlay.delete(APPLICATION_PREFIX + bytes.fromhex(account))
     elif former is not None:
         broker = replace(former, status="active")
@@ -100,6 +105,7 @@ def suspend_broker(context: ActionContext, overlay: Overlay, change: SuspendBrok
     if broker is None or not _is_open(broker):
         raise Rejected(Reason.UNKNOWN_BROKER, "no broker with an open book")
     close_book(overlay, change.account, context.block.height)
+    broker = withdraw_change(overlay, change.account, broker)
     write_broker(overlay, change.account, replace(broker, status="suspended"))
     facts = {"broker": change.account, "name": broker.name}
     overlay.emit(Event("broker.suspended", (change.account,), {**facts}))

@@ -10,6 +10,7 @@ from functools import lru_cache
 from auction import brokers as brokerage
 from auction import keys
 from auction.actions import Ask, Bid
+from auction.classes import class_of
 from auction.edges import Edge, read_edges
 from auction.fixed import FRACTION_BITS
 from auction.orders import OpenOrder, Side, decode_order, order_id, read_order, side_counts
@@ -56,7 +57,11 @@ def orders(
                 entry = decode_order(stored)
                 if owner is None or entry.owner == owner:
                     path = _path_document(
-                        Priced(entry), worth_of(stored, service), record.tariff, height, whole=False
+                        Priced(entry),
+                        worth_of(stored, service),
+                        record.tariff_of(entry.tariff),
+                        height,
+                        whole=False,
                     )
                     yield {**_order_document(key[len(prefix) :], entry), "path": path}
 
@@ -72,12 +77,13 @@ def order(view: View, order_hex: str, height: int) -> Document | None:
         return None
     edges = read_edges(view, identity)
     partner, worth = _first_partner(view, entry, edges)
+    tariff = record.tariff_of(entry.tariff)
     return {
         **_order_document(identity, entry),
-        "path": _path_document(Priced(entry), worth, record.tariff, height, whole=True),
+        "path": _path_document(Priced(entry), worth, tariff, height, whole=True),
         "valued_for": partner,
         "pairs": [_edge_document(edge) for edge in edges],
-        "unmatched": _unmatched(view, entry, edges, height),
+        "unmatched": _unmatched(view, tariff, entry, edges, height),
     }
 
 
@@ -139,13 +145,24 @@ def closed_order(
     return {**closing, **_order_document(identity, entry), "path": path, "status": "closed"}
 
 
-def _unmatched(view: View, entry: OpenOrder, edges: Sequence[Edge], height: int) -> Document:
+def _unmatched(
+    view: View,
+    tariff: brokerage.Tariff,
+    entry: OpenOrder,
+    edges: Sequence[Edge],
+    height: int,
+) -> Document:
     """Say why an open order has not traded, as far as the state tells."""
     if not entry.admitted:
         return {"reason": "waiting", "hint": "it joins the book when the block closes"}
     bids, asks = side_counts(view, bytes.fromhex(entry.terms.broker))
     if not (asks if entry.side == "bid" else bids):
         return {"reason": "other_side_empty", "hint": "nobody on the other side of this book"}
+    if class_of(tariff, entry.terms, entry.resource) is not None:
+        return {
+            "reason": "outside_class_price",
+            "hint": "its class has not enough orders yet, or trades at a price it does not meet",
+        }
     if not edges:
         return {
             "reason": "no_partner",
@@ -175,6 +192,7 @@ def _order_document(identity: Digest, entry: OpenOrder) -> Document:
         "status": "open" if entry.admitted else "waiting",
         "owner": entry.owner,
         "broker": entry.terms.broker,
+        "tariff": entry.tariff,
         "submitted": entry.submitted,
         "admitted": entry.admitted,
         "expires": entry.terms.expires,

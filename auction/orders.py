@@ -16,7 +16,7 @@ from ledger.crypto import digest
 from ledger.errors import Corrupt
 from ledger.members import Resources
 from ledger.state import Event, Overlay, View
-from ledger.types import Address, Digest, Height, Micro, ResourceUnits
+from ledger.types import Address, Digest, Height, Micro, PositiveCount, ResourceUnits
 
 Side = Literal["bid", "ask"]
 
@@ -34,6 +34,8 @@ class OpenOrder(Record, kw_only=True):
     """Height at whose end it joined the book; 0 while it waits."""
     reserved_micro: Micro
     """Set aside for it, deposit included."""
+    tariff: PositiveCount = 1
+    """Version of the broker's tariff it is under; it meets only orders under the same."""
     resource: ResourceUnits
     """Comprehensive resource of an ask (Eq 4); for a bid the level above which more counts no more.
     Fixed at submission, so that a change of a parameter never reaches an open order."""
@@ -43,6 +45,11 @@ class OpenOrder(Record, kw_only=True):
     def side(self) -> Side:
         """Which side of the book it stands on."""
         return "bid" if isinstance(self.terms, Bid) else "ask"
+
+    @property
+    def book(self) -> bytes:
+        """The broker and tariff version whose orders it can meet, as in keys."""
+        return keys.book_key(bytes.fromhex(self.terms.broker), self.tariff)
 
 
 _ORDERS = Codec(OpenOrder)
@@ -115,9 +122,25 @@ def insert(overlay: Overlay, order: Digest, record: OpenOrder) -> None:
     overlay.put(keys.at_height(keys.EXPIRY, record.terms.expires) + order, keys.PRESENT)
     overlay.put(keys.at_height(keys.ARRIVAL, record.submitted) + order, keys.PRESENT)
     _count(overlay, broker, record, 1)
+    _report(overlay, "order.opened", order, record)
+
+
+def exchange(overlay: Overlay, order: Digest, before: OpenOrder, after: OpenOrder) -> None:
+    """Put another record in the place of an open order without pairs: it joins its book anew."""
+    overlay.delete(keys.at_height(keys.EXPIRY, before.terms.expires) + order)
+    overlay.delete(keys.at_height(keys.ARRIVAL, before.submitted) + order)
+    overlay.put(keys.at_height(keys.EXPIRY, after.terms.expires) + order, keys.PRESENT)
+    overlay.put(keys.at_height(keys.ARRIVAL, after.submitted) + order, keys.PRESENT)
+    _count_book(overlay, before, -1)
+    _count_book(overlay, after, 1)
+    write_order(overlay, order, after)
+    _report(overlay, "order.repriced", order, after)
+
+
+def _report(overlay: Overlay, kind: str, order: Digest, record: OpenOrder) -> None:
     overlay.emit(
         Event(
-            kind="order.opened",
+            kind=kind,
             accounts=(record.owner, record.terms.broker),
             data={
                 "order": order.hex(),
@@ -184,6 +207,22 @@ def _count(overlay: Overlay, broker: bytes, record: OpenOrder, change: int) -> N
         overlay.put(keys.SIDES + broker, counts)
     else:
         overlay.delete(keys.SIDES + broker)
+    _count_book(overlay, record, change)
+
+
+def _count_book(overlay: Overlay, record: OpenOrder, change: int) -> None:
+    key = keys.VINTAGE + record.book
+    count = int.from_bytes(overlay.get(key) or b"", "big") + change
+    if count:
+        overlay.put(key, count.to_bytes(_COUNT_BYTES, "big"))
+    else:
+        overlay.delete(key)
+
+
+def live_versions(view: View, broker: bytes) -> tuple[int, ...]:
+    """Return the versions of a broker's tariff under which orders are open, ascending."""
+    prefix = keys.VINTAGE + broker
+    return tuple(int.from_bytes(key[len(prefix) :], "big") for key, _ in view.scan(prefix))
 
 
 def committed_resources(view: View, seller: Address) -> Resources:

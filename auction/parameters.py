@@ -56,6 +56,8 @@ class MarketParameters(Record, kw_only=True):
     inertia_micro: Inertia = 100_000_000
     """M of the satisfaction rule: what a satisfaction so far weighs, in money paid."""
     satisfaction_floor_bp: BasisPoints = 500
+    tariff_notice_blocks: Blocks = 100
+    """Blocks between a broker's change of tariff and the first order it holds for."""
     chain_share_ppm: ShareOfMillion = 200_000
     """Part of every broker's income that goes to the reward pool."""
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from auction.book_views import curves
 from auction.brokers import read_broker
-from auction.clearing import SealedBook, SealedPair, decode_clearing
 from auction.edges import Edge, read_edges
+from auction.mcafee import SealedClass
 from auction.orders import read_order
+from auction.sealed import SealedBook, decode_clearing
 from auction.views import Document, plain
 from ledger.state import Event, View
 
@@ -35,11 +36,11 @@ _TOTALS = (
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """One book of a round: what was sealed, what the events told, who was matched with whom."""
+    """One book or class of a round: what was sealed, what was told, who was matched with whom."""
 
     before: View
     height: int
-    book: SealedBook
+    book: SealedBook | SealedClass
     summary: Mapping[str, object]
     trades: Mapping[str, Mapping[str, object]]
     """Bid -> what its trade told."""
@@ -64,20 +65,27 @@ class _Round:
 
 
 def round_document(sealed: bytes, events: Sequence[Event], before: View, height: int) -> Document:
-    """Return what a block's round did: per broker its pairs, prices, labels, losers and totals.
+    """Return what a block's round did: per book and class its pairs, prices, losers and totals.
 
     `sealed` and `events` are those of the block of `height`, `before` the state it was built on.
     """
     trades = {str(event.data["bid"]): event.data for event in events if event.kind == "trade.made"}
     summaries = {
-        event.data["broker"]: event.data for event in events if event.kind == "round.cleared"
+        (event.data["broker"], event.data["tariff"], event.data["service_class"]): event.data
+        for event in events
+        if event.kind == "round.cleared"
     }
-    books = []
-    for book in decode_clearing(sealed).books:
-        one = _Round(before, height, book, summaries.get(book.broker, {}), trades)
+    clearing = decode_clearing(sealed)
+    parts: list[tuple[str, SealedBook | SealedClass, int]]
+    parts = [("books", part, 0) for part in clearing.books]
+    parts += [("classes", part, part.number + 1) for part in clearing.classes]
+    found: dict[str, list[Document]] = {"books": [], "classes": []}
+    for where, part, number in parts:
+        summary = summaries.get((part.broker, part.tariff, number), {})
+        one = _Round(before, height, part, summary, trades)
         one.learn()
-        books.append(_book_document(one))
-    return {"books": books}
+        found[where].append(_book_document(one))
+    return {**found}
 
 
 def _book_document(one: _Round) -> Document:
@@ -89,21 +97,19 @@ def _book_document(one: _Round) -> Document:
     totals["balance_micro"] = (
         totals["paid_micro"] - totals["received_micro"] - totals["broker_micro"]
     )
+    matching = isinstance(book, SealedBook)
     document: Document = {
         **one.summary,
-        "broker": book.broker,
-        "deferred": book.deferred,
+        **plain(book),
         "pairs": [{**plain(pair), **one.trades.get(pair.bid, {})} for pair in book.pairs],
         "totals": totals,
-        "outbid": [] if book.deferred else _outbid(one),
-        "considered": _considered(one, book.pairs),
+        "outbid": _outbid(one) if matching and not book.deferred else [],
+        "considered": _considered(one, [pair.bid for pair in book.pairs]) if matching else [],
     }
     record = read_broker(one.before, book.broker)
     if record is not None:
-        document["tariff"] = plain(record.tariff)
-        document["curves"] = curves(
-            one.before, bytes.fromhex(book.broker), record.tariff, one.height
-        )
+        document["terms"] = plain(record.tariff_of(book.tariff))
+        document["curves"] = curves(one.before, bytes.fromhex(book.broker), record, one.height)
     return document
 
 
@@ -140,12 +146,12 @@ def _outbid(one: _Round) -> list[Document]:
     return found
 
 
-def _considered(one: _Round, pairs: Sequence[SealedPair]) -> list[Document]:
-    """Return all pairs the round chose among, of a small book."""
+def _considered(one: _Round, bids: list[str]) -> list[Document]:
+    """Return all pairs the round chose among, of a small book; `bids` are those matched."""
     if not 0 < _integer(one.summary, "edges") <= EDGES_SHOWN:
         return []
     alive = dict.fromkeys((*one.labels, *one.unmatched))
-    bids = [pair.bid for pair in pairs]
+    bids = list(bids)
     for order in one.unmatched:
         entry = read_order(one.before, bytes.fromhex(order))
         if entry is not None and entry.side == "bid":

@@ -32,6 +32,8 @@ class LiveBook:
     """
 
     broker: bytes
+    version: int
+    """Of the broker's tariff: orders under different ones never meet."""
     tariff: Tariff
     bids: tuple[Digest, ...]
     asks: tuple[Digest, ...]
@@ -40,6 +42,11 @@ class LiveBook:
     weight: Integers
     terms: Integers
     """Per pair a row of due, bid price, ask price, rounds."""
+
+    @property
+    def key(self) -> bytes:
+        """The book as it stands in keys."""
+        return keys.book_key(self.broker, self.version)
 
     @property
     def smaller_side(self) -> int:
@@ -77,13 +84,15 @@ class LiveBook:
 
 
 def live_books(view: View, height: int) -> Iterator[LiveBook]:
-    """Yield the books with something to clear at a height, in ascending order of broker."""
-    for broker, entries in groupby(due_bids(view, height), key=lambda entry: entry[0]):
+    """Yield the books with something to clear at a height, ascending by broker, then version."""
+    for book, entries in groupby(due_bids(view, height), key=lambda entry: entry[0]):
+        broker, version = book[:32], int.from_bytes(book[32:], "big")
         record = read_broker(view, broker.hex())
         if record is None:
             raise Corrupt(f"a book without its broker {broker.hex()}")
         bids = tuple(bid for _, bid in entries)
-        yield _live_book(broker, record.tariff, bids, _records(view, bids), height)
+        place = (broker, version, record.tariff_of(version))
+        yield _live_book(place, bids, _records(view, bids), height)
 
 
 def _records(view: View, bids: Sequence[Digest]) -> list[bytes]:
@@ -97,7 +106,10 @@ def _records(view: View, bids: Sequence[Digest]) -> list[bytes]:
 
 
 def _live_book(
-    broker: bytes, tariff: Tariff, bids: tuple[Digest, ...], records: Sequence[bytes], height: int
+    place: tuple[bytes, int, Tariff],
+    bids: tuple[Digest, ...],
+    records: Sequence[bytes],
+    height: int,
 ) -> LiveBook:
     counts, others, numbers = unpack_pairs(records)
     bid = np.repeat(np.arange(len(bids), dtype=np.int64), counts)
@@ -106,13 +118,11 @@ def _live_book(
         others = [others[row] for row in np.flatnonzero(live).tolist()]
         bid, numbers = bid[live], numbers[live]
     asks = tuple(sorted(dict.fromkeys(others)))
-    place = {ask: index for index, ask in enumerate(asks)}
-    ask = np.array([place[other] for other in others], dtype=np.int64)
+    number = {ask: index for index, ask in enumerate(asks)}
+    ask = np.array([number[other] for other in others], dtype=np.int64)
     order = np.argsort(bid * len(asks) + ask, kind="stable")
     numbers = numbers[order]
-    return LiveBook(
-        broker, tariff, bids, asks, bid[order], ask[order], numbers[:, 0], numbers[:, 1:]
-    )
+    return LiveBook(*place, bids, asks, bid[order], ask[order], numbers[:, 0], numbers[:, 1:])
 
 
 def graph_of(book: LiveBook, seed: bytes) -> Graph:

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from auction.actions import Ask, Bid
 from auction.agreements import Agreement, open_agreement
+from auction.brokers import Tariff
 from auction.edges import Edge, unlink_all
+from auction.keys import book_key
 from auction.orders import OpenOrder, read_order, remove
 from auction.parameters import MarketParameters
-from auction.rounds import LiveBook
 from auction.settlement import Pair, Settlement, chain_share, settle
 from auction.valuation import cost_of_service, value_of_service
 from ledger.accounts import POOL, credit, pot_credit, release, spend_reserved
@@ -25,14 +27,32 @@ class Trade:
     ask: Digest
     edge: Edge
     label: int
+    class_prices: tuple[int, int] = (0, 0)
+    """Under `mcafee`: what each buyer pays and each seller gets, before fees."""
+
+
+class Round(Protocol):
+    """What carrying out the trades of a book or a class needs to know of it."""
+
+    @property
+    def broker(self) -> bytes:
+        """The broker, 32 bytes."""
+
+    @property
+    def version(self) -> int:
+        """The version of its tariff."""
+
+    @property
+    def tariff(self) -> Tariff:
+        """The tariff of that version."""
 
 
 def carry_out(
-    overlay: Overlay, height: int, book: LiveBook, trades: Sequence[Trade], market: MarketParameters
+    overlay: Overlay, height: int, book: Round, trades: Sequence[Trade], market: MarketParameters
 ) -> None:
     """Settle proven trades, close their orders, open their agreements."""
     bids, asks = [trade.bid for trade in trades], [trade.ask for trade in trades]
-    unlink_all(overlay, book.broker, bids, asks, height + 1)
+    unlink_all(overlay, book_key(book.broker, book.version), bids, asks, height + 1)
     for trade in trades:
         buyer, bid = _bid_order(overlay, trade.bid)
         seller, ask = _ask_order(overlay, trade.ask)
@@ -85,20 +105,20 @@ def _pair(trade: Trade, buyer: tuple[OpenOrder, Bid], seller: tuple[OpenOrder, A
     if cost is None:
         raise AssertionError("a pair out of bounds was an edge")
     edge = trade.edge
-    return Pair(value, cost, edge.bid, edge.ask, edge.rounds, trade.label)
+    terms = (edge.bid, edge.ask, edge.rounds, trade.label)
+    return Pair(value, cost, *terms, trade.class_prices)
 
 
 def _report(
     overlay: Overlay,
     place: tuple[Digest, int],
-    book: LiveBook,
+    book: Round,
     trade: Trade,
     parties: tuple[OpenOrder, OpenOrder],
     money: tuple[Pair, Settlement],
 ) -> None:
     (agreement, height), (buyer, seller), (pair, settlement) = place, parties, money
-    other = trade.edge.weight - trade.label
-    labels = (other, trade.label) if book.labels_on_asks else (trade.label, other)
+    labels = _labels(book.tariff, trade)
     service_blocks = buyer.terms.service_blocks if isinstance(buyer.terms, Bid) else 0
     overlay.emit(
         Event(
@@ -111,6 +131,7 @@ def _report(
                 "buyer": buyer.owner,
                 "seller": seller.owner,
                 "broker": buyer.terms.broker,
+                "tariff": book.version,
                 "height": height,
                 "start": height,
                 "end": height + service_blocks,
@@ -132,22 +153,49 @@ def _report(
     )
 
 
+def _labels(tariff: Tariff, trade: Trade) -> tuple[int, int]:
+    """Return the labels of buyer and seller; a class has none."""
+    if tariff.pricing == "mcafee":
+        return 0, 0
+    other = trade.edge.weight - trade.label
+    return (trade.label, other) if tariff.pricing == "core_seller" else (other, trade.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a round had to clear: its orders, and how many pairs of them fit and crossed."""
+
+    bids: Sequence[Digest]
+    asks: Sequence[Digest]
+    edges: int
+    service_class: int = 0
+    """1 for the first class of a `mcafee` book, and so on; 0 for any other book."""
+
+
 def report_round(
-    overlay: Overlay, height: int, book: LiveBook, trades: Sequence[Trade], *, deferred: bool
+    overlay: Overlay,
+    height: int,
+    book: Round,
+    tally: Tally,
+    trades: Sequence[Trade],
+    *,
+    deferred: bool,
 ) -> None:
-    """Say how a book cleared, and who had a crossed pair and found no partner."""
+    """Say how a book or a class cleared, and who could have traded and found no partner."""
     matched = {trade.bid: None for trade in trades} | {trade.ask: None for trade in trades}
-    unmatched = [order.hex() for order in (*book.bids, *book.asks) if order not in matched]
+    unmatched = [order.hex() for order in (*tally.bids, *tally.asks) if order not in matched]
     overlay.emit(
         Event(
             kind="round.cleared",
             accounts=(book.broker.hex(),),
             data={
                 "broker": book.broker.hex(),
+                "tariff": book.version,
+                "service_class": tally.service_class,
                 "height": height,
-                "bids": len(book.bids),
-                "asks": len(book.asks),
-                "edges": book.pair_count,
+                "bids": len(tally.bids),
+                "asks": len(tally.asks),
+                "edges": tally.edges,
                 "trades": len(trades),
                 "weight_micro": sum(trade.edge.weight for trade in trades),
                 "deferred": int(deferred),

@@ -16,6 +16,7 @@ from auction import agreements as contracts
 from auction import brokers as brokerage
 from auction.orders import committed_resources, side_counts
 from auction.parameters import market_parameters
+from auction.records import service_record
 from ledger.state import View
 from ledger.types import Address, Digest
 
@@ -69,7 +70,23 @@ def committed(view: View, seller: Address) -> Document:
     return plain(committed_resources(view, seller))
 
 
+def server_record(view: View, address: Address) -> Document:
+    """Return what a server has served, been paid and been rated, all zeros if it never served.
+
+    Sums that may pass 2^53 are decimal strings; `mean_rating_bp` is 0 before any paid rating.
+    """
+    record = service_record(view, address)
+    return {
+        "served": record.served,
+        "cut_short": record.cut_short,
+        "paid_micro": str(record.paid_micro),
+        "ratings": record.ratings,
+        "rated_micro": str(record.rated_micro),
+        "mean_rating_bp": record.mean_rating_bp,
+    }
+
+
 def plain(record: msgspec.Struct) -> Document:
     """Return a record as a document."""
-    plain: Document = msgspec.to_builtins(record)
+    plain: Document = msgspec.json.decode(msgspec.json.encode(record))
     return plain

@@ -72,6 +72,8 @@ class Reason(StrEnum):
     INVALID_TARIFF = "invalid_tariff"
     NOT_OWNER = "not_owner"  # only the owner of an order, or the buyer of an agreement
     NOT_COMPLIANT = "not_compliant"  # the server's resources are below the chain's threshold
+    WRONG_SIDE = "wrong_side"  # a bid's price for an ask, or the other way round
+    UNFIT_FOR_CLASS = "unfit_for_class"  # a book of equal services cannot hold such an order
     ORDER_EXPIRED = "order_expired"  # its last round is not ahead of it
     ORDER_TOO_LONG = "order_too_long"  # it would stay open longer than the chain allows
     PRICE_OUT_OF_BOUNDS = "price_out_of_bounds"  # a value, cost or price beyond 2^50 micro

@@ -2,6 +2,7 @@
 
     python3 scripts/market_campaign.py                        # 1000000 operations, 2 processes
     python3 scripts/market_campaign.py --operations 20000 --first 500
+    python3 scripts/market_campaign.py --jobs 1 --state campaign.json     # go on where it stopped
     python3 scripts/market_campaign.py --seed 1234            # one seed again
 
 The test command runs the first seeds of the same; here they go on until the count is reached.  In

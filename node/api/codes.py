@@ -74,6 +74,14 @@ KINDS: Mapping[str, Kind] = {
     "not_compliant": Kind(
         403, "The server's resources are below the threshold", "See `resource_threshold`."
     ),
+    "wrong_side": Kind(
+        422, "The order stands on the other side", "Give `price` the `side` of the order."
+    ),
+    "unfit_for_class": Kind(
+        422,
+        "The broker's classes do not take this order",
+        "See `classes` in the broker's tariff; state a flat price, open at 1000000.",
+    ),
     "order_expired": Kind(422, "The order would be over at once", "Give a later `expires`."),
     "order_too_long": Kind(422, "The order would stay too long", "See `order_blocks`."),
     "price_out_of_bounds": Kind(422, "A price passes the bounds", "Check the terms of the order."),

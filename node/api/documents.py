@@ -115,14 +115,13 @@ def read_full(
 
 def short_round(stored: bytes | None) -> Mapping[str, object]:
     """The rounds of a block without what only `/v1/rounds/{height}` shows."""
-    if not stored:
-        return {"books": []}
-    books = msgspec.json.decode(stored)["books"]
+    whole = msgspec.json.decode(stored) if stored else {"books": [], "classes": []}
     return {
-        "books": [
-            {name: value for name, value in book.items() if name not in ROUND_ONLY}
-            for book in books
+        where: [
+            {name: value for name, value in one.items() if name not in ROUND_ONLY}
+            for one in whole[where]
         ]
+        for where in ("books", "classes")
     }
 
 

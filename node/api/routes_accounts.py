@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auction.views import server_record
 from ledger.accounts import account_key, read_account
 from ledger.execution import Receipt
 from ledger.members import comprehensive_resource, read_member, read_registration
@@ -138,6 +139,7 @@ def account_document(view: View, address: str) -> dict[str, object]:
     if member is not None:
         resource = comprehensive_resource(member.resources, ledger_parameters(view))
         document["member"] = {**msgspec.to_builtins(member), "comprehensive_resource": resource}
+        document["service_record"] = server_record(view, address)
     if registration is not None:
         document["registration"] = msgspec.to_builtins(registration)
     return document

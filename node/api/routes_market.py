@@ -170,7 +170,9 @@ async def get_round(request: Request, height: str, form: Format = "json") -> Res
     if row is None:
         raise not_found(f"round {number}")
     stored = await context.read(context.backend.queries.round_document, number)
-    document: dict[str, object] = msgspec.json.decode(stored) if stored else {"books": []}
+    document: dict[str, object] = (
+        msgspec.json.decode(stored) if stored else {"books": [], "classes": []}
+    )
     document["height"] = number
     if form == "csv":
         return csv_response(f"round-{number}", PAIR_COLUMNS, _pairs(document))
@@ -188,9 +190,9 @@ async def _both_sides(document: Row) -> AsyncIterator[Sequence[Row]]:
 
 
 async def _pairs(document: Row) -> AsyncIterator[Sequence[Row]]:
-    books = document["books"]
-    if isinstance(books, list):
-        for book in books:
+    for where in ("books", "classes"):
+        books = document[where]
+        for book in books if isinstance(books, list) else ():
             yield [{"broker": book["broker"], **pair} for pair in book["pairs"]]
 
 

@@ -296,6 +296,7 @@ class RoundModel(Model):
 
     height: Number
     books: list[RoundBookModel]
+    classes: list[RoundBookModel] = Field(description="Classes of equal services.")
 
 
 class OrderModel(Open):

@@ -40,7 +40,7 @@ CommitSink = Callable[[CommittedBlock], None]
 MAX_EVIDENCE_HELD = 64
 # Transactions may take this many execution budgets of a builder: a view leaves time for both.
 BUILD_BUDGETS = 2
-NO_ROUND = b'{"books":[]}'
+NO_ROUND = b'{"books":[],"classes":[]}'
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ from auction.licences import EXECUTORS as LICENCE_EXECUTORS
 from auction.licences import HANDLERS as LICENCE_HANDLERS
 from auction.orders import committed_resources
 from auction.parameters import set_parameter as set_market_parameter
+from auction.tariffs import ACTIONS as TARIFF_ACTIONS
+from auction.tariffs import HANDLERS as TARIFF_HANDLERS
 from consensus.actions import ACTIONS as CONSENSUS_ACTIONS
 from consensus.actions import HANDLERS as CONSENSUS_HANDLERS
 from consensus.commits import Commits
@@ -60,6 +62,7 @@ ACTIONS = (
     *CONSENSUS_ACTIONS,
     *MARKET_ACTIONS,
     *LICENCE_ACTIONS,
+    *TARIFF_ACTIONS,
 )
 
 EXECUTORS: Mapping[type[Change], Executor] = {
@@ -83,6 +86,7 @@ HANDLERS = {
     **CONSENSUS_HANDLERS,
     **MARKET_HANDLERS,
     **LICENCE_HANDLERS,
+    **TARIFF_HANDLERS,
 }
 
 

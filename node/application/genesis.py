@@ -8,9 +8,9 @@ file cannot be edited once a chain runs; a database remembers the hash it was ma
 from dataclasses import dataclass
 from pathlib import Path
 
-from auction.clearing import least_bytes
 from auction.genesis import MarketGenesis
 from auction.genesis import seed_state as seed_market
+from auction.sealed import least_bytes
 from consensus.commits import most_bytes
 from consensus.genesis import ConsensusGenesis
 from consensus.genesis import seed_state as seed_consensus

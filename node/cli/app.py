@@ -4,7 +4,19 @@ from typing import Annotated
 
 import typer
 
-from node.cli import database, demo, keys, membership, query, start, status, testnet
+from node.cli import (
+    brokerage,
+    database,
+    demo,
+    keys,
+    membership,
+    orders,
+    query,
+    start,
+    status,
+    testnet,
+    transactions,
+)
 
 app = typer.Typer(
     name="twinchain",
@@ -17,7 +29,9 @@ app = typer.Typer(
 )
 app.add_typer(keys.app, name="keys")
 app.add_typer(testnet.app, name="testnet")
-app.add_typer(membership.app, name="tx")
+TX_PARTS = (orders, brokerage, membership)
+"""Modules that put their commands into the group `tx` when they are imported."""
+app.add_typer(transactions.app, name="tx")
 app.add_typer(query.app, name="query")
 app.add_typer(database.app, name="db")
 app.command("start")(start.start)

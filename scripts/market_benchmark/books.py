@@ -134,7 +134,7 @@ def crossed_book(sides: Side, degree: int, seed: int, arrivals: int = 0) -> Over
     chance = random.Random(seed)
     overlay = _state()
     count = len(sides.bids)
-    broker = bytes.fromhex(BROKER)
+    place = keys.book_key(bytes.fromhex(BROKER), 1)
     for number, (bid, buyer) in enumerate(sides.bids):
         for other in dict.fromkeys(chance.randrange(count) for _ in range(degree)):
             ask, seller = sides.asks[other]
@@ -144,7 +144,7 @@ def crossed_book(sides: Side, degree: int, seed: int, arrivals: int = 0) -> Over
             new = not arrivals or number < arrivals or other < arrivals
             due = HEIGHT if new else HEIGHT + 1_000
             edge = Edge(ask, quote.weight, due, quote.bid, quote.ask, quote.rounds)
-            link(overlay, broker, bid, edge, HEIGHT)
+            link(overlay, place, bid, edge, HEIGHT)
     return overlay
 
 

@@ -41,7 +41,7 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from auction.admission import admit_arrivals
 from auction.brokers import Tariff
-from auction.clearing import check_book, solve_books
+from auction.clearing import LiveRound, check_book, solve_round
 from auction.orders import insert
 from auction.parameters import MarketParameters
 from auction.rounds import LiveBook
@@ -127,7 +127,9 @@ def cold_round(count: int, degree: int, *, others: bool) -> Cold:
     state = crossed_book(make_sides(count, seed=1), degree, seed=2)
     book, read = timed(lambda: only_book(state))
     times = 3 if count <= 1_000 else 1
-    clearing, solve = timed(lambda: solve_books([book], SEED, MARKET, NO_BOUND), times)
+    clearing, solve = timed(
+        lambda: solve_round(LiveRound((book,), ()), SEED, MARKET, NO_BOUND), times
+    )
     (part,) = clearing.books
     trades, check = timed(lambda: check_book(book, part, SEED), 5)
     weight = sum(trade.edge.weight for trade in trades)
@@ -149,7 +151,7 @@ def churn_block(count: int, degree: int) -> tuple[float, int, int]:
 
     def whole() -> tuple[int, int]:
         book = only_book(state)
-        (part,) = solve_books([book], SEED, MARKET, NO_BOUND).books
+        (part,) = solve_round(LiveRound((book,), ()), SEED, MARKET, NO_BOUND).books
         return book.pair_count, len(check_book(book, part, SEED))
 
     (pairs, trades), seconds = timed(whole, 5)

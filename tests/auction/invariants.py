@@ -1,8 +1,17 @@
 """What must hold of the market's tables at the end of every block, found by reading all of them."""
 
 from auction import keys
+from auction.brokers import MAX_LIVE_TARIFFS, brokers, read_broker
+from auction.classes import class_of, price_of_order
 from auction.edges import read_edges
-from auction.orders import decode_order, open_count, side_byte, side_counts
+from auction.orders import (
+    OpenOrder,
+    decode_order,
+    live_versions,
+    open_count,
+    side_byte,
+    side_counts,
+)
 from auction.parameters import market_parameters
 from ledger.state import View
 
@@ -10,7 +19,7 @@ from ledger.state import View
 def check_tables(view: View, next_round: int) -> None:
     """Assert that orders, indexes, counts and pairs agree with each other."""
     cap = market_parameters(view).degree_cap
-    orders = {}
+    orders: dict[bytes, OpenOrder] = {}
     for key, stored in view.scan(keys.BOOK):
         place = key[len(keys.BOOK) :]
         order = decode_order(stored)
@@ -22,6 +31,7 @@ def check_tables(view: View, next_round: int) -> None:
     assert len(list(view.scan(keys.ORDER))) == len(orders)
     assert len(list(view.scan(keys.EXPIRY))) == len(orders)
     _check_counts(view, orders)
+    _check_books(view, orders, next_round)
     armed = {}
     for order_id, order in orders.items():
         edges = read_edges(view, order_id)
@@ -43,7 +53,7 @@ def check_tables(view: View, next_round: int) -> None:
             first = max(next_round, min(edge.due for edge in edges))
             armed[order_id] = first
     due = {
-        key[len(keys.DUE) + 40 :]: int.from_bytes(key[len(keys.DUE) :][:8], "big")
+        key[len(keys.DUE) + 8 + keys.BOOK_BYTES :]: int.from_bytes(key[len(keys.DUE) :][:8], "big")
         for key, _ in view.scan(keys.DUE)
     }
     assert due == armed
@@ -52,7 +62,40 @@ def check_tables(view: View, next_round: int) -> None:
     )
 
 
-def _check_counts(view: View, orders: dict[bytes, object]) -> None:
+def _check_books(view: View, orders: dict[bytes, OpenOrder], next_round: int) -> None:
+    """Versions, classes and announced tariffs agree with the orders and the brokers."""
+    vintages: dict[bytes, int] = {}
+    classes: dict[bytes, bytes] = {}
+    for order_id, order in orders.items():
+        vintages[order.book] = vintages.get(order.book, 0) + 1
+        broker = read_broker(view, order.terms.broker)
+        assert broker is not None
+        assert broker.status == "active"
+        tariff = broker.tariff_of(order.tariff)
+        if tariff.classes and order.admitted:
+            number = class_of(tariff, order.terms, order.resource)
+            assert number is not None
+            assert not read_edges(view, order_id)
+            key = keys.CLASS + order.book + bytes((number,)) + side_byte(order) + order_id
+            classes[key] = price_of_order(order.terms).to_bytes(8, "big")
+    assert dict(view.scan(keys.CLASS)) == classes
+    found = {key[len(keys.VINTAGE) :]: value for key, value in view.scan(keys.VINTAGE)}
+    assert {key: int.from_bytes(value, "big") for key, value in found.items()} == vintages
+    due = []
+    for address, broker in brokers(view):
+        live = list(live_versions(view, bytes.fromhex(address)))
+        assert {*live} <= {broker.version, *(entry.version for entry in broker.former)}
+        assert len({*live, broker.version}) <= MAX_LIVE_TARIFFS
+        due += [(entry.effective, address) for entry in broker.pending]
+    assert sorted(due) == [
+        (int.from_bytes(key[len(keys.TARIFF_DUE) :][:8], "big"), key[-32:].hex())
+        for key, _ in view.scan(keys.TARIFF_DUE)
+    ]
+    for key, _ in view.scan(keys.CLASS_DUE):
+        assert int.from_bytes(key[len(keys.CLASS_DUE) :][:8], "big") == next_round
+
+
+def _check_counts(view: View, orders: dict[bytes, OpenOrder]) -> None:
     tallies: dict[bytes, int] = {}
     sides: dict[bytes, list[int]] = {}
     for _, stored in view.scan(keys.BOOK):

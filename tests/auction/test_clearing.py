@@ -7,21 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from auction.brokers import Tariff
-from auction.clearing import (
-    Clearing,
-    SealedBook,
-    SealedPair,
-    check_book,
-    decode_clearing,
-    deferred_height,
-)
+from auction.clearing import check_book, deferred_height
 from auction.parameters import MarketParameters
 from auction.rounds import adjacency_of, live_books
+from auction.sealed import Clearing, SealedBook, SealedPair, decode_clearing
 from ledger.codec import encode
 from ledger.errors import Reason, Rejected
 from tests.auction.town import BROKERS, BUYERS, SERVERS, TARIFFS, Town, ask, bid
 
-EMPTY = b'{"books":[]}'
+EMPTY = b'{"books":[],"classes":[]}'
 
 
 def crowded_town(seed: int = 1, brokers: tuple[int, ...] = (0, 3, 4)) -> Town:
@@ -58,7 +52,7 @@ def with_pairs(
     """Return a clearing with the pairs of one book changed."""
     books = list(clearing.books)
     books[book] = replace(books[book], pairs=tuple(change(list(books[book].pairs))))
-    return Clearing(tuple(books))
+    return Clearing(tuple(books), ())
 
 
 def test_a_round_is_sealed_for_each_book_with_crossed_pairs_in_order_of_broker() -> None:
@@ -121,15 +115,16 @@ def test_missing_extra_doubled_and_reordered_books_are_refused() -> None:
     town = crowded_town()
     good = decode_clearing(town.run().clearings)
     one, two, three = good.books
-    stranger = SealedBook(BROKERS[1].address, deferred=False, pairs=())
+    stranger = SealedBook(BROKERS[1].address, 1, deferred=False, pairs=())
     for books in (
         (),
         (one, two),
         (one, two, three, stranger),
         (one, one, two, three),
         (two, one, three),
+        (replace(one, tariff=2), two, three),
     ):
-        assert "books" in refused(town, Clearing(books))
+        assert "books" in refused(town, Clearing(books, ()))
     assert town.run(sealed=encode(good)).clearings == encode(good)
 
 
@@ -215,12 +210,12 @@ def test_a_round_too_hard_to_solve_is_deferred_and_prices_stay() -> None:
 def deferred_with_pairs(town: Town) -> Clearing:
     (book,) = live_books(town.state, town.height + 1)
     pair = SealedPair(book.asks[0].hex(), book.bids[0].hex(), 0, 0)
-    return Clearing((SealedBook(BROKERS[0].address, deferred=True, pairs=(pair,)),))
+    return Clearing((SealedBook(BROKERS[0].address, 1, deferred=True, pairs=(pair,)),), ())
 
 
 def test_a_deferred_book_may_be_solved_by_the_next_builder() -> None:
     town = crowded_town(brokers=(0,))
-    deferred = encode(Clearing((SealedBook(BROKERS[0].address, deferred=True, pairs=()),)))
+    deferred = encode(Clearing((SealedBook(BROKERS[0].address, 1, deferred=True, pairs=()),), ()))
     execution = town.run(sealed=deferred)
     town.state.merge(execution.overlay)
     town.height += 1

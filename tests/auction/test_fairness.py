@@ -4,9 +4,9 @@ from msgspec.structs import replace
 
 from auction import keys
 from auction.book_views import coming_book
-from auction.clearing import Clearing, decode_clearing
 from auction.fairness import judge
 from auction.rounds import live_books
+from auction.sealed import Clearing, decode_clearing
 from tests.auction.test_clearing import crowded_town
 from tests.auction.town import BROKERS
 
@@ -64,4 +64,4 @@ def test_the_dry_run_weighs_what_the_round_will_weigh() -> None:
     assert after is not None
     assert after["pairs"] == []
     assert coming_book(town.state, "ab" * 32, town.height + 1) is None
-    assert decode_clearing(b'{"books":[]}') == Clearing(())
+    assert decode_clearing(b'{"books":[],"classes":[]}') == Clearing((), ())

@@ -4,16 +4,19 @@
 
 One sealed round, private values, a graph that leaves no pair out; the quotes, labels and money are
 the market's own.  A participant scales all its values (costs) by one factor; its gain is counted in
-its true ones.  The table in `docs/market.md` says what is asserted here.
+its true ones.  Under `mcafee` services are equal, so a participant has one number, and every other
+number is tried for it.  The table in `docs/market.md` says what is asserted here.
 """
 
 import random
 from dataclasses import dataclass
+from functools import lru_cache
 
 import pytest
 
-from auction.brokers import Tariff
+from auction.brokers import Tariff, buyer_fee, seller_fee
 from auction.matching import FREE, solve
+from auction.mcafee import LiveClass, clear_class
 from auction.pricing import UNIT, Path, Quote, quote_pair
 from auction.settlement import Pair, settle
 
@@ -26,7 +29,11 @@ MARKETS = 12
 SIDE = 7
 
 
-def tariff(pricing: str) -> Tariff:
+KAPPAS = {"kappa 250000": 250_000, "kappa 500000": 500_000}
+
+
+def tariff(rule: str) -> Tariff:
+    pricing = rule.split()[0]
     weights = "spread" if pricing in ("paper", "midpoint") else "surplus"
     return Tariff(
         lambda_micro=200,
@@ -34,6 +41,7 @@ def tariff(pricing: str) -> Tariff:
         fee_basis="deal",
         weights=weights,  # type: ignore[arg-type]
         pricing=pricing,  # type: ignore[arg-type]
+        kappa_ppm=KAPPAS.get(rule, 0),
     )
 
 
@@ -107,6 +115,7 @@ def misreported(truth: Reports, who: int, percent: int, *, buyer: bool) -> Repor
     return Reports(truth.values, costs)
 
 
+@lru_cache(maxsize=32)
 def best_lies(rule: Tariff, *, buyer: bool) -> list[int]:
     """Return the most each participant of a side gains by a false report, market by market."""
     chance = random.Random(21)
@@ -138,11 +147,135 @@ def test_no_seller_gains_by_a_false_cost_under_core_seller() -> None:
         ("midpoint", False),
         ("core_buyer", False),
         ("core_seller", True),
+        ("kappa 250000", True),
+        ("kappa 250000", False),
+        ("kappa 500000", True),
+        ("kappa 500000", False),
     ],
 )
 def test_a_false_report_pays_where_the_table_says_so(pricing: str, *, buyer: bool) -> None:
     best = best_lies(tariff(pricing), buyer=buyer)
     assert sum(gain > 0 for gain in best) > len(best) // 10
+
+
+def test_the_more_a_broker_keeps_the_more_a_lie_gains() -> None:
+    for buyer in (True, False):
+        rules = ("core_buyer", "kappa 250000", "kappa 500000")
+        gains = [sum(best_lies(tariff(rule), buyer=buyer)) for rule in rules]
+        assert gains == sorted(gains)
+        assert gains[0] < gains[-1]
+
+
+@dataclass(frozen=True)
+class Equals:
+    """A class of equal services: what each buyer would pay at most, each seller take at least."""
+
+    limits: tuple[int, ...]
+    floors: tuple[int, ...]
+
+
+MCAFEE = Tariff(
+    lambda_micro=20, sigma_ppm=300_000, fee_basis="deal", weights="surplus", pricing="mcafee"
+)
+NUMBERS = tuple(range(1, 1_200, 13))
+"""What may be stated instead of the truth."""
+
+ROUNDS = 30
+
+
+def class_gain(truth: Equals, stated: Equals, who: int, seed: bytes, *, buyer: bool) -> int:
+    """Return what a participant of a class truly gains when these numbers are stated.
+
+    Orders have the ids of their owners, so a false number changes nothing but itself.
+    """
+    bids = tuple((bytes([1]) * 31 + bytes([at]), limit) for at, limit in enumerate(stated.limits))
+    asks = tuple((bytes([2]) * 31 + bytes([at]), floor) for at, floor in enumerate(stated.floors))
+    outcome = clear_class(LiveClass(bytes(32), 1, 0, MCAFEE, bids, asks), seed)
+    for bid, ask in outcome.pairs:
+        if buyer and bid[-1] == who:
+            return truth.limits[who] - outcome.buyer_price - buyer_fee(MCAFEE, 1)
+        if not buyer and ask[-1] == who:
+            return outcome.seller_price - seller_fee(MCAFEE, 1) - truth.floors[who]
+    return 0
+
+
+def best_class_lies(*, buyer: bool) -> tuple[list[int], int]:
+    """Return the most each participant gains by a false number, and the lies that were tried."""
+    chance = random.Random(22)
+    best, tried = [], 0
+    for number in range(ROUNDS):
+        span = chance.choice((3, 10, 1_000))  # narrow spans make ties
+        seed = bytes([number]) * 32
+        truth = Equals(
+            tuple(200 + 60 * chance.randint(0, span) % 900 for _ in range(chance.randint(1, 7))),
+            tuple(100 + 60 * chance.randint(0, span) % 900 for _ in range(chance.randint(1, 7))),
+        )
+        for who, own in enumerate(truth.limits if buyer else truth.floors):
+            honest = class_gain(truth, truth, who, seed, buyer=buyer)
+            assert honest >= 0
+            others = {*truth.limits, *truth.floors}
+            near = {value + step for value in others for step in (-34, -21, -1, 0, 1, 21, 34)}
+            gains = []
+            for lie in sorted({*NUMBERS, *near} - {own}):
+                stated = with_number(truth, who, lie, buyer=buyer)
+                gains.append(class_gain(truth, stated, who, seed, buyer=buyer))
+            tried += len(gains)
+            best.append(max(gains) - honest)
+    return best, tried
+
+
+def with_number(truth: Equals, who: int, lie: int, *, buyer: bool) -> Equals:
+    """Return the truth with one number replaced."""
+    if buyer:
+        return Equals((*truth.limits[:who], lie, *truth.limits[who + 1 :]), truth.floors)
+    return Equals(truth.limits, (*truth.floors[:who], lie, *truth.floors[who + 1 :]))
+
+
+@pytest.mark.parametrize("buyer", [True, False])
+def test_nobody_gains_by_a_false_number_under_mcafee(*, buyer: bool) -> None:
+    best, tried = best_class_lies(buyer=buyer)
+    assert tried > 10_000
+    assert max(best) <= 0
+
+
+def test_the_search_finds_lies_where_a_class_price_is_ones_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without reduction the last pair would set the price: the search must notice."""
+
+    def greedy(caps: list[int], floors: list[int]) -> tuple[int, tuple[int, int]]:
+        ranks = min(len(caps), len(floors))
+        count = sum(caps[rank] >= floors[rank] for rank in range(ranks))
+        middle = (caps[count - 1] + floors[count - 1]) // 2 if count else 0
+        return count, (middle, middle)
+
+    monkeypatch.setattr("auction.mcafee.reduce_trades", greedy)
+    for buyer in (True, False):
+        assert max(best_class_lies(buyer=buyer)[0]) > 0
+
+
+def class_welfare(size: int) -> tuple[float, float]:
+    """Return the shares of the best welfare and of the best number of trades that are reached."""
+    chance = random.Random(size)
+    reached = best = trades = most = 0
+    for number in range(200):
+        limits = tuple(chance.randint(100, 1_000) for _ in range(size))
+        floors = tuple(chance.randint(100, 1_000) for _ in range(size))
+        bids = tuple((bytes([1]) * 31 + bytes([at]), value) for at, value in enumerate(limits))
+        asks = tuple((bytes([2]) * 31 + bytes([at]), value) for at, value in enumerate(floors))
+        live = LiveClass(bytes(32), 1, 0, MCAFEE, bids, asks)
+        pairs = clear_class(live, bytes([number]) * 32).pairs
+        fee = MCAFEE.lambda_micro
+        reached += sum(limits[bid[-1]] - floors[ask[-1]] - fee for bid, ask in pairs)
+        gains = zip(sorted(limits, reverse=True), sorted(floors), strict=True)
+        worth = [high - low - fee for high, low in gains if high - low >= fee]
+        best, trades, most = best + sum(worth), trades + len(pairs), most + len(worth)
+    return reached / best, trades / most
+
+
+def test_reduction_costs_little_welfare_and_less_in_larger_classes() -> None:
+    small, large = class_welfare(10)[0], class_welfare(40)[0]
+    assert 0.95 < small < large < 1
 
 
 def test_lies_gain_far_less_under_core_prices_than_under_the_paper() -> None:
@@ -164,11 +297,20 @@ def main() -> None:
             worth = truth.values[buyer][seller] - truth.costs[buyer][seller]
             surplus += worth - (paid - received)
     print("rule          side     who gains   sum of best gains / surplus")
-    for pricing in ("paper", "midpoint", "core_buyer", "core_seller"):
+    for rule in ("paper", "midpoint", "core_buyer", "core_seller", *KAPPAS):
         for side in ("buyers", "sellers"):
-            best = best_lies(tariff(pricing), buyer=side == "buyers")
+            best = best_lies(tariff(rule), buyer=side == "buyers")
             share = 100 * sum(gain > 0 for gain in best) // len(best)
-            print(f"{pricing:13} {side:8} {share:8} %   {sum(best) / surplus:.3f}")
+            print(f"{rule:13} {side:8} {share:8} %   {sum(best) / surplus:.3f}")
+    for side in ("buyers", "sellers"):
+        best, tried = best_class_lies(buyer=side == "buyers")
+        share = 100 * sum(gain > 0 for gain in best) // len(best)
+        print(f"{'mcafee':13} {side:8} {share:8} %   of {tried} false numbers tried")
+    for size in (10, 20, 40):
+        welfare, trades = class_welfare(size)
+        print(
+            f"mcafee, {size} a side: {welfare:.1%} of the best welfare, {trades:.1%} of its trades"
+        )
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def refusal_of(town: Town, sender: int, action: Action) -> str:
     return code
 
 
-SERVER, BUYER, BROKER, OTHER = 0, 8, 20, 26
+SERVER, BUYER, BROKER, OTHER = 0, 8, 20, 27
 
 
 @pytest.mark.parametrize(

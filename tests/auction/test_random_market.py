@@ -1,21 +1,76 @@
 """Thousands of random operations against the slow model, block by block."""
 
 import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import astuple
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from auction.actions import Ask, Bid, Cancel, CostModel, FlatFloor, FlatLimit, Rate, UtilityModel
+from auction.actions import (
+    Ask,
+    AskPrice,
+    Bid,
+    BidPrice,
+    Cancel,
+    CostModel,
+    FlatFloor,
+    FlatLimit,
+    Rate,
+    Reprice,
+    UtilityModel,
+)
+from auction.brokers import ServiceClass, Tariff
 from auction.orders import committed_resources
 from auction.parameters import MarketParameters
-from ledger.accounts import read_account
+from auction.records import service_record
+from auction.tariffs import ChangeTariff
+from ledger.accounts import POOL, pot_balance, read_account
 from ledger.crypto import SigningKey
-from ledger.members import Resources
+from ledger.members import Resources, read_member
+from ledger.proposals import (
+    AdmitBroker,
+    Approve,
+    EjectMember,
+    Propose,
+    SuspendBroker,
+    needed,
+    proposal_id,
+)
 from tests.auction.invariants import check_tables
-from tests.auction.model import TARIFF_OF, Model
-from tests.auction.town import BUYERS, KEYS, RICH, SERVERS, TARIFFS, Town, ask, bid
+from tests.auction.model import Model
+from tests.auction.town import (
+    BROKERS,
+    BUYERS,
+    KEYS,
+    MCAFEE,
+    RICH,
+    SERVERS,
+    TARIFFS,
+    Town,
+    ask,
+    bid,
+)
 
 FEE = 7
+POOL_AT_START = 10**12
+KAPPA_SPREAD = Tariff(
+    lambda_micro=21,
+    sigma_ppm=700_000,
+    fee_basis="round",
+    weights="spread",
+    pricing="kappa",
+    kappa_ppm=650_000,
+)
+MCAFEE_TWO = replace(
+    MCAFEE,
+    lambda_micro=3,
+    classes=(
+        ServiceClass(service_blocks=3, interval_blocks=1, theta_milli=800, least_resource=60),
+    ),
+)
 BLOCKS = 60
 PER_SEED = 400
 """Operations of one seed, about."""
@@ -62,24 +117,101 @@ def random_ask(chance: random.Random, height: int) -> Ask:
     )
 
 
-def random_entries(
-    chance: random.Random, model: Model, ended: list[str], height: int
-) -> list[tuple[SigningKey, Any]]:
+Effect = tuple[str, str] | None
+"""What the members decide by this very transaction: (suspend, admit or eject, whom)."""
+
+Entry = tuple[SigningKey, Any, Effect]
+
+CHOICES = (*TARIFFS, MCAFEE, KAPPA_SPREAD, MCAFEE_TWO)
+
+
+def random_order(chance: random.Random, model: Model, height: int) -> tuple[SigningKey, Bid | Ask]:
+    """Return an order that usually fits the book it is sent to, and who sends it."""
+    books = [key.address for key in BROKERS]
+    equal = [address for address in books if model.brokers[address].tariffs[-1].classes]
+    broker = chance.choice(equal if equal and chance.random() < 0.3 else books)
+    tariff = model.brokers[broker].tariffs[-1]
+    buying = chance.random() < 0.5
+    senders = BUYERS if buying else SERVERS
+    terms = (random_bid if buying else random_ask)(chance, height)
+    terms = replace(terms, broker=broker)
+    if tariff.classes and chance.random() < 0.9:
+        holding = {o.owner for o in model.orders.values() if o.terms.broker == broker}
+        senders = [key for key in senders if key.address not in holding] or senders
+        kind = chance.choice((tariff.classes[0], *tariff.classes))
+        words: dict[str, Any] = {"open_ppm": 10**6}
+        if isinstance(terms, Bid):
+            words |= {name: getattr(kind, name) for name in kind.__struct_fields__}
+            words["valuation"] = FlatLimit(chance.choice((600, chance.randint(300, 1_200))))
+        else:
+            words["longest_blocks"] = kind.service_blocks
+            words["cost"] = FlatFloor(chance.choice((600, chance.randint(200, 1_000))))
+        terms = replace(terms, **words)
+    return chance.choice(senders), terms
+
+
+def random_reprice(chance: random.Random, model: Model, height: int) -> Entry:
+    """Return a change of price of an open order, now and then by another or for the other side."""
+    order = chance.choice(sorted(model.orders))
+    terms = model.orders[order].terms
+    owner = next(key for key in KEYS if key.address == model.orders[order].owner)
+    buying = isinstance(terms, Bid) != (chance.random() < 0.05)
+    fresh = (random_bid if buying else random_ask)(chance, height)
+    form = BidPrice if buying else AskPrice
+    words = {name: getattr(fresh, name) for name in form.__struct_fields__}
+    if model.brokers[terms.broker].tariffs[-1].classes and chance.random() < 0.8:
+        words["open_ppm"] = 10**6
+        words["valuation" if buying else "cost"] = (FlatLimit if buying else FlatFloor)(600)
+    sender = chance.choice((owner, owner, owner, owner, KEYS[0]))
+    return sender, Reprice(order, form(**words)), None
+
+
+def decision(chance: random.Random, model: Model) -> list[Entry]:
+    """Return what it takes to suspend, admit again, or put out somebody, by two thirds."""
+    active = [key for key in SERVERS if key.address not in model.ejected]
+    kind = chance.choice(("suspend", "suspend", "admit", "admit", "eject"))
+    change: AdmitBroker | SuspendBroker | EjectMember
+    if kind == "eject":
+        whom = chance.choice(active).address
+        if len(model.ejected) == 3:
+            return []
+        change = EjectMember(whom)
+    else:
+        closed = [key.address for key in BROKERS if model.brokers[key.address].suspended]
+        whom = chance.choice(
+            closed if kind == "admit" and closed else [chance.choice(BROKERS).address]
+        )
+        change = AdmitBroker(whom) if kind == "admit" else SuspendBroker(whom)
+    voters = active[: needed(len(active))]
+    proposal = proposal_id(change).hex()
+    entries: list[Entry] = [(voters[0], Propose(change), None)]
+    entries += [(key, Approve(proposal), None) for key in voters[1:-1]]
+    return [*entries, (voters[-1], Approve(proposal), (kind, whom))]
+
+
+def random_entries(chance: random.Random, model: Model, height: int) -> list[Entry]:
     """Return the transactions of one block, some of them sure to fail."""
-    entries: list[tuple[SigningKey, Any]] = []
+    entries: list[Entry] = []
     for _ in range(chance.randint(0, 14)):
         kind = chance.random()
-        if kind < 0.42:
-            entries.append((chance.choice(BUYERS), random_bid(chance, height)))
-        elif kind < 0.84:
-            entries.append((chance.choice(SERVERS), random_ask(chance, height)))
-        elif kind < 0.94 and model.orders:
+        if kind < 0.74:
+            entries.append((*random_order(chance, model, height), None))
+        elif kind < 0.80 and model.orders:
             order = chance.choice(sorted(model.orders))
             owner = next(key for key in KEYS if key.address == model.orders[order].owner)
-            entries.append((chance.choice((owner, owner, KEYS[0])), Cancel(order)))
-        elif ended:
-            buyer = chance.choice(BUYERS)
-            entries.append((buyer, Rate(chance.choice(ended), chance.randint(0, 10_000))))
+            entries.append((chance.choice((owner, owner, KEYS[0])), Cancel(order), None))
+        elif kind < 0.90 and model.orders:
+            entries.append(random_reprice(chance, model, height))
+        elif kind < 0.93:
+            key = chance.choice((*BROKERS, *BROKERS, KEYS[0]))
+            entries.append((key, ChangeTariff(chance.choice(CHOICES)), None))
+        elif kind < 0.935 and not any(effect for _, _, effect in entries):
+            entries += decision(chance, model)
+        elif model.agreements:
+            agreement = chance.choice(list(model.agreements)[-15:])
+            owner = next(k for k in KEYS if k.address == model.agreements[agreement].buyer)
+            rating = Rate(agreement, chance.randint(0, 10_000))
+            entries.append((chance.choice((owner, owner, owner, KEYS[9])), rating, None))
     return entries
 
 
@@ -93,62 +225,132 @@ def check_balances(town: Town, model: Model) -> None:
         parts = (used.computation, used.communication, used.modelling)
         assert parts == model.committed(key.address)
         assert max(parts) <= 4_000
+        record = service_record(town.state, key.address)
+        assert list(astuple(record)) == model.records.get(key.address, [0] * 6)
+        member = read_member(town.state, key.address)
+        assert member is not None
+        assert member.satisfaction_bp == model.satisfaction[key.address]
+    assert pot_balance(town.state, POOL) == POOL_AT_START + model.pool
 
 
-def follow(town: Town, model: Model, entries: list[tuple[SigningKey, Any]]) -> int:
+def expected_code(model: Model, sender: str, action: Any, height: int) -> str | None:
+    """Return the code an action must get as far as the model knows, else None."""
+    if isinstance(action, Rate):
+        return model.rating_code(action.agreement, sender, height)
+    if isinstance(action, ChangeTariff):
+        if sender not in model.brokers:
+            return "unknown_broker"
+        return model.changed(sender, action.tariff, height)
+    if isinstance(action, (Cancel, Reprice)):
+        order = model.orders.get(action.order)
+        if order is None:
+            return "unknown_order"
+        if order.owner != sender:
+            return "not_owner"
+        if isinstance(action, Cancel):
+            return "ok"
+        if isinstance(action.price, BidPrice) != isinstance(order.terms, Bid):
+            return "wrong_side"
+    return None
+
+
+def apply(model: Model, sender: str, action: Any, effect: Effect, opened: Iterator[str]) -> None:
+    """Let the model do what an action that succeeded did."""
+    match action:
+        case Bid() | Ask():
+            model.opened(next(opened), sender, action)
+        case Cancel():
+            model.closed(action.order)
+        case Reprice():
+            model.repriced(action)
+        case Rate():
+            model.rated(action.agreement, action.rating_bp)
+    if effect and effect[0] == "suspend":
+        model.suspended(effect[1])
+    elif effect and effect[0] == "admit":
+        model.brokers[effect[1]].suspended = False
+
+
+def check_round(town: Town, model: Model, height: int) -> int:
+    """Hold the trades of a block against the best a slow search finds; return their number."""
+    made: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for trade in town.of_kind("trade.made"):
+        made.setdefault((trade["broker"], trade["tariff"]), []).append(trade)
+    books = model.books()
+    assert set(made) <= set(books)
+    for place, names in books.items():
+        tariff, trades = model.tariff(*place), made.get(place, [])
+        if tariff.classes:
+            own = tariff.lambda_micro * tariff.sigma_ppm // 10**6
+            other = tariff.lambda_micro - own
+            found = sorted(
+                (t["bid_micro"], t["ask_micro"], t["paid_micro"] - own, t["received_micro"] + other)
+                for t in trades
+            )
+            assert found == model.class_trades(names, tariff)
+        else:
+            weight = sum(trade["weight_micro"] for trade in trades)
+            assert (weight, len(trades)) == model.best(names, height)
+        for trade in trades:
+            quote = model.quote(trade["bid"], trade["ask"])
+            assert quote is not None
+            assert (quote.bid, quote.ask) == (trade["bid_micro"], trade["ask_micro"])
+            model.traded(trade)
+    return sum(len(trades) for trades in made.values())
+
+
+def follow(town: Town, model: Model, entries: list[Entry]) -> int:
     """Commit a block and let the model do the same; return the number of trades."""
     height = town.height + 1
-    codes = town.block(*entries)
-    opened = iter(town.of_kind("order.opened"))
-    arrivals = []
-    for (key, action), code in zip(entries, codes, strict=True):
+    codes = town.block(*((key, action) for key, action, _ in entries))
+    opened = iter([str(data["order"]) for data in town.of_kind("order.opened")])
+    put_out = []
+    for (key, action, effect), code in zip(entries, codes, strict=True):
         model.free[key.address] -= FEE
-        if code == "ok" and isinstance(action, Cancel):
-            model.closed(action.order)
-        if code == "ok" and isinstance(action, (Bid, Ask)):
-            arrivals.append((str(next(opened)["order"]), key.address, action))
-    best = {broker: model.best(broker, height) for broker in TARIFF_OF}
-    trades = town.of_kind("trade.made")
-    made = dict.fromkeys(TARIFF_OF, (0, 0))
-    for trade in trades:
-        weight, count = made[trade["broker"]]
-        made[trade["broker"]] = (weight + trade["weight_micro"], count + 1)
-        quote = model.quote(trade["bid"], trade["ask"])
-        assert quote is not None
-        assert (quote.bid, quote.ask) == (trade["bid_micro"], trade["ask_micro"])
-        model.traded(trade)
-    assert made == best
-    for order, owner, action in arrivals:
-        model.opened(order, owner, action, height)
+        model.pool += FEE
+        expected = expected_code(model, key.address, action, height)
+        assert expected in (None, code), (action, code)
+        if code == "ok":
+            apply(model, key.address, action, effect, opened)
+            put_out += [effect[1]] if effect and effect[0] == "eject" else []
+    for seller in put_out:
+        model.departed(seller, height)
+    trades = check_round(town, model, height)
     model.pass_height(height)
-    return len(trades)
+    return trades
 
 
-def run_seed(seed: int, blocks: int) -> tuple[int, int]:
-    """Follow one random market block by block; return its operations and its trades."""
+def run_seed(seed: int, blocks: int) -> Counter[str]:
+    """Follow one random market block by block; return how often what happened."""
     chance = random.Random(seed)
-    market = MarketParameters(order_deposit_micro=11, largest_resource=400, rating_blocks=4)
+    market = MarketParameters(
+        order_deposit_micro=11, largest_resource=400, rating_blocks=4, tariff_notice_blocks=4
+    )
     salt = seed.to_bytes(8, "big")
     town = Town(market=market, resources=Resources(4_000, 4_000, 4_000), salt=salt)
     model = Model(market, dict.fromkeys((key.address for key in KEYS), RICH))
-    ended: list[str] = []
-    operations = trades = 0
+    happened: Counter[str] = Counter()
     for _ in range(blocks):
-        entries = random_entries(chance, model, ended, town.height + 1)
-        operations += len(entries)
-        trades += follow(town, model, entries)
+        entries = random_entries(chance, model, town.height + 1)
+        happened["operations"] += len(entries)
+        happened["trades"] += follow(town, model, entries)
         check_balances(town, model)
         check_tables(town.state, town.height + 1)
-        ended += [data["agreement"] for data in town.of_kind("agreement.ended")]
-    return operations, trades
+        happened.update(event.kind for event in town.events)
+        happened["class trades"] += sum(
+            data["trades"] for data in town.of_kind("round.cleared") if data["service_class"]
+        )
+    return happened
 
 
 @pytest.mark.parametrize("seed", range(OPERATIONS // PER_SEED))
 def test_the_market_does_what_the_slow_model_does(seed: int) -> None:
     """Reserves, resources, quotes, optimal weight and count, money: all equal, every block."""
-    operations, trades = run_seed(seed, BLOCKS)
-    assert operations > PER_SEED * 2 // 3
-    assert trades > 40
+    happened = run_seed(seed, BLOCKS)
+    assert happened["operations"] > PER_SEED * 2 // 3
+    assert happened["trades"] > 15
+    assert happened["order.repriced"] > 5
+    assert happened["broker.tariff_changed"] > 0
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -168,13 +370,14 @@ def test_tables_agree_when_degrees_and_work_are_tight(seed: int) -> None:
     model = Model(market, dict.fromkeys((key.address for key in KEYS), RICH))
     traded = deferred = 0
     for _ in range(70):
-        town.block(*random_entries(chance, model, [], town.height + 1))
+        entries = random_entries(chance, model, town.height + 1)
+        town.block(*((key, action) for key, action, _ in entries))
         check_tables(town.state, town.height + 1)
         traded += len(town.of_kind("trade.made"))
         deferred += sum(data["deferred"] for data in town.of_kind("round.cleared"))
         open_now = {data["order"]: data for data in town.of_kind("order.opened")}
         for order, data in open_now.items():
-            model.opened(str(order), str(data["owner"]), bid(), town.height)
+            model.opened(str(order), str(data["owner"]), bid())
         for data in town.of_kind("order.closed"):
             model.orders.pop(str(data["order"]), None)
     assert traded > 20

@@ -1,6 +1,7 @@
 """Money of a trade under every rule: the chain of inequalities and the exact sum of gains."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,72 @@ def random_pair(chance: random.Random, tariff: Tariff) -> Pair:
     bid = ask + chance.randint(0, 500)
     value = bid + own_buyer + chance.randint(0, 500)
     return Pair(value, cost, bid, ask, rounds, chance.randint(0, bid - ask))
+
+
+def kappa(share: int, weights: str = "surplus") -> Tariff:
+    return Tariff(
+        lambda_micro=10,
+        sigma_ppm=300_000,
+        fee_basis="deal",
+        weights=weights,  # type: ignore[arg-type]
+        pricing="kappa",
+        kappa_ppm=share,
+    )
+
+
+@pytest.mark.parametrize("weights", ["spread", "surplus"])
+def test_kappa_leaves_its_part_of_the_margin_and_loses_no_unit(weights: str) -> None:
+    chance = random.Random(weights)
+    for _ in range(3_000):
+        share = chance.choice((0, 1, 250_000, 500_000, 999_999, 10**6, chance.randint(0, 10**6)))
+        tariff = kappa(share, weights)
+        pair = random_pair(chance, tariff)
+        money = settle(tariff, pair)
+        margin = pair.bid - pair.ask
+        kept = money.broker - money.fee
+        assert 0 <= kept - margin * share // 10**6 <= 3, "dust of three cuts at most"
+        assert kept * 10**6 >= margin * share, "dust is the broker's"
+        assert money.paid - money.received == money.broker
+
+
+def test_kappa_of_one_is_the_paper_and_of_zero_core_or_midpoint() -> None:
+    chance = random.Random(8)
+    for _ in range(2_000):
+        pair = random_pair(chance, kappa(0))
+        words = {"lambda_micro": 10, "sigma_ppm": 300_000, "fee_basis": "deal"}
+        for weights in ("spread", "surplus"):
+            paper = Tariff(**words, weights=weights, pricing="paper")  # type: ignore[arg-type]
+            one, own = settle(paper, pair), settle(kappa(10**6, weights), pair)
+            assert (own.paid, own.received, own.broker) == (one.paid, one.received, one.broker)
+        core = Tariff(**words, weights="surplus", pricing="core_buyer")  # type: ignore[arg-type]
+        assert settle(kappa(0), pair) == settle(core, pair)
+        middle = Tariff(**words, weights="spread", pricing="midpoint")  # type: ignore[arg-type]
+        one, own = settle(middle, pair), settle(kappa(0, "spread"), pair)
+        odd = (pair.bid - pair.ask) % 2
+        assert (own.paid, own.received) == (one.paid + odd, one.received)
+        assert own.broker == one.broker + odd
+
+
+def test_a_buyer_pays_no_less_and_a_seller_gets_no_more_as_kappa_grows() -> None:
+    chance = random.Random(9)
+    for _ in range(300):
+        pair = random_pair(chance, kappa(0))
+        steps = [settle(kappa(share), pair) for share in range(0, 10**6 + 1, 50_000)]
+        assert [step.paid for step in steps] == sorted(step.paid for step in steps)
+        received = [step.received for step in steps]
+        assert received == sorted(received, reverse=True)
+
+
+def test_a_class_price_outside_its_pair_is_a_bug_not_a_trade() -> None:
+    tariff = Tariff(
+        lambda_micro=10, sigma_ppm=0, fee_basis="deal", weights="surplus", pricing="mcafee"
+    )
+    good = Pair(value=100, cost=40, bid=100, ask=50, rounds=1, label=0, class_prices=(80, 60))
+    money = settle(tariff, good)
+    assert (money.paid, money.received, money.broker, money.fee) == (80, 50, 30, 10)
+    for wrong in ((101, 60), (80, 49), (60, 80)):
+        with pytest.raises(AssertionError):
+            settle(tariff, replace(good, class_prices=wrong))
 
 
 @pytest.mark.parametrize("pricing", ["paper", "midpoint", "core_buyer", "core_seller"])

@@ -8,15 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from auction import licences, tariffs
 from auction.actions import Ask, Bid, FlatFloor, FlatLimit
-from auction.brokers import Tariff
+from auction.brokers import ServiceClass, Tariff
 from auction.clearing import seal
 from auction.closing import close
 from auction.genesis import GenesisBroker, MarketGenesis, seed_state
 from auction.handlers import ACTIONS, HANDLERS
 from auction.parameters import MarketParameters
 from auction.round_views import round_document
-from ledger import native, vrf
+from ledger import membership, native, proposals, vrf
 from ledger.accounts import total_money
 from ledger.crypto import SigningKey, digest
 from ledger.execution import BlockContext, Execution, Rules, execute
@@ -30,9 +31,27 @@ from ledger.transactions import Action, TransactionCodec, build_transaction
 CHAIN = "town"
 GENESIS_HASH = bytes(range(32))
 KEYS = tuple(SigningKey.from_seed(number.to_bytes(32, "big")) for number in range(1, 31))
-SERVERS, BUYERS, BROKERS, OTHERS = KEYS[:8], KEYS[8:20], KEYS[20:26], KEYS[26:]
+SERVERS, BUYERS, BROKERS, OTHERS = KEYS[:8], KEYS[8:20], KEYS[20:27], KEYS[27:]
 RICH = 10**12
-RULES = Rules({**native.HANDLERS, **HANDLERS}, (), seal, (close,))
+ALL_ACTIONS = (
+    *native.ACTIONS,
+    *ACTIONS,
+    *tariffs.ACTIONS,
+    *licences.ACTIONS,
+    *proposals.ACTIONS,
+)
+RULES = Rules(
+    {
+        **native.HANDLERS,
+        **HANDLERS,
+        **tariffs.HANDLERS,
+        **licences.HANDLERS,
+        **proposals.governance({**licences.EXECUTORS, proposals.EjectMember: membership.eject}),
+    },
+    (),
+    seal,
+    (close,),
+)
 
 PAPER = Tariff(
     lambda_micro=100, sigma_ppm=500_000, fee_basis="deal", weights="spread", pricing="paper"
@@ -57,7 +76,32 @@ TARIFFS = (
         weights="surplus",
         pricing="core_seller",
     ),
+    Tariff(
+        lambda_micro=40,
+        sigma_ppm=500_000,
+        fee_basis="deal",
+        weights="surplus",
+        pricing="kappa",
+        kappa_ppm=300_000,
+    ),
 )
+"""Tariffs whose books hold any order."""
+
+CLASSES = (
+    ServiceClass(service_blocks=4, interval_blocks=2, theta_milli=1_000, least_resource=0),
+    ServiceClass(service_blocks=4, interval_blocks=2, theta_milli=1_500, least_resource=100),
+    ServiceClass(service_blocks=6, interval_blocks=1, theta_milli=1_000, least_resource=0),
+)
+MCAFEE = Tariff(
+    lambda_micro=30,
+    sigma_ppm=400_000,
+    fee_basis="deal",
+    weights="surplus",
+    pricing="mcafee",
+    classes=CLASSES,
+)
+AT_MCAFEE = len(TARIFFS)
+"""Number of the broker of equal services."""
 
 
 def ledger_genesis(resources: Resources) -> LedgerGenesis:
@@ -103,6 +147,24 @@ def bid(broker: int = 0, **changed: Any) -> Bid:
     return Bid(**({"valuation": FlatLimit(1_000)} | values | changed))
 
 
+def class_bid(number: int, limit: int, **changed: Any) -> Bid:
+    """Return a bid for a class of the broker of equal services."""
+    kind = CLASSES[number]
+    service = {name: getattr(kind, name) for name in kind.__struct_fields__}
+    return bid(AT_MCAFEE, limit=limit, **(service | changed))
+
+
+def class_ask(number: int, floor: int, **changed: Any) -> Ask:
+    """Return an ask that stands in a class of the broker of equal services."""
+    kind = CLASSES[number]
+    units = max(50, kind.least_resource)
+    terms = {
+        "longest_blocks": kind.service_blocks,
+        "resources": Resources(units, units, units),
+    }
+    return ask(AT_MCAFEE, floor=floor, **(terms | changed))
+
+
 def ask(broker: int = 0, **changed: Any) -> Ask:
     """Return a flat ask that opens at its floor."""
     values: dict[str, Any] = {
@@ -124,7 +186,7 @@ class Town:
     """A chain with a market that grows block by block."""
 
     market: MarketParameters = field(default_factory=MarketParameters)
-    tariffs: Sequence[Tariff] = TARIFFS
+    tariffs: Sequence[Tariff] = (*TARIFFS, MCAFEE)
     resources: Resources = field(default_factory=lambda: Resources(10_000, 10_000, 10_000))
     salt: bytes = b""
 
@@ -145,10 +207,10 @@ class Town:
         self.state.merge(overlay)
         self.money = total_money(self.state)
         self.codec = TransactionCodec(
-            (*native.ACTIONS, *ACTIONS), CHAIN, GENESIS_HASH, self.parameters.max_transaction_bytes
+            ALL_ACTIONS, CHAIN, GENESIS_HASH, self.parameters.max_transaction_bytes
         )
         self.nonces = dict.fromkeys((key.address for key in KEYS), 0)
-        self.round: dict[str, Any] = {"books": []}
+        self.round: dict[str, Any] = {"books": [], "classes": []}
         """The document of the last block's round."""
 
     def context(self) -> BlockContext:

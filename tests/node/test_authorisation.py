@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from auction.actions import Cancel, Rate
+from auction.actions import BidPrice, Cancel, FlatLimit, Rate, Reprice
 from auction.brokers import Tariff
 from auction.licences import ApplyBroker
+from auction.tariffs import ChangeTariff
 from consensus.actions import Accuse
 from ledger.crypto import SigningKey
 from ledger.members import Member, Status, read_member, write_member
@@ -46,6 +47,13 @@ MATRIX: dict[type[Action], tuple[Action, str]] = {
     Accuse: (Accuse("00"), "+ + + + + + + +"),
     type(bid()): (bid(), "- + - - - - - -"),
     type(ask()): (ask(), "- - - + - - - -"),
+    Reprice: (
+        Reprice(
+            NOTHING,
+            BidPrice(expires=9, open_ppm=1, omega_micro=1, mu=1, valuation=FlatLimit(1)),
+        ),
+        " ".join(["unknown_order"] * 8),
+    ),
     Cancel: (Cancel(NOTHING), " ".join(["unknown_order"] * 8)),
     Rate: (Rate(NOTHING, 1), " ".join(["unknown_agreement"] * 8)),
     ApplyBroker: (
@@ -54,6 +62,12 @@ MATRIX: dict[type[Action], tuple[Action, str]] = {
         " already_registered already_registered already_registered",
     ),
 }
+
+
+MATRIX[ChangeTariff] = (
+    ChangeTariff(TARIFF),
+    "unknown_broker unknown_broker + " + " ".join(["unknown_broker"] * 5),
+)
 
 
 def test_every_type_of_action_and_of_change_has_its_row_and_its_handler() -> None:
