@@ -54,7 +54,7 @@ export function mountBook(root) {
     say(bids, count(broker.open_bids));
     say(asks, count(broker.open_asks));
     say(tariff, tariffWords(broker.tariff));
-    put(aside, el("a", { href: `#/account/${broker.address}`, text: "account" }));
+    put(aside, el("a", { href: `#/book/${broker.address}`, text: "open the book" }));
     renderDepth();
   };
   const renderDepth = () => {

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from ledger.native import Transfer
 from node.api.schemas import (
+    AccountMarketModel,
     AccountModel,
     ApplicationModel,
     BlockModel,
@@ -23,6 +24,8 @@ from node.api.schemas import (
     ProblemModel,
     ProposalModel,
     Reply,
+    RoundBookModel,
+    RoundModel,
     SearchHit,
     StatusModel,
     SubmittedModel,
@@ -66,8 +69,10 @@ ANSWERS: list[tuple[str, type[BaseModel]]] = [
     ("/v1/brokers", Page[Document]),
     (f"/v1/brokers/{BROKER.address}", Reply[Document]),
     (f"/v1/brokers/{BROKER.address}/depth", Reply[Document]),
-    ("/v1/rounds/latest", Reply[Document]),
-    ("/v1/rounds/1", Reply[Document]),
+    (f"/v1/brokers/{BROKER.address}/coming", Reply[RoundBookModel]),
+    ("/v1/rounds/latest", Reply[RoundModel]),
+    ("/v1/rounds/1", Reply[RoundModel]),
+    (f"/v1/accounts/{BROKER.address}/market", Reply[AccountMarketModel]),
     ("/v1/trades", Page[Document]),
     ("/v1/rounds", Page[Document]),
     ("/v1/headers?limit=1", Page[HeaderModel]),

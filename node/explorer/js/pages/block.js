@@ -52,7 +52,7 @@ function book(found, height) {
 function clearing(block) {
   const books = block.clearings?.books ?? [];
   if (!books.length) return [section("Clearing", none("No book was cleared in this block."))];
-  return [el("p", { class: "hint", text: "Labels are the dual values of the optimal matching: with them every node checks the round instead of solving it again. Amounts in tokens." }), ...books.map((each) => book(each, block.height))];
+  return [el("p", { class: "hint" }, el("a", { href: `#/round/${block.height}`, text: "The whole round" }), ": curves, who lost and to whom."), el("p", { class: "hint", text: "Labels are the dual values of the optimal matching: with them every node checks the round instead of solving it again. Amounts in tokens." }), ...books.map((each) => book(each, block.height))];
 }
 
 function overview(block) {
