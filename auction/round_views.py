@@ -100,7 +100,7 @@ def _book_document(one: _Round) -> Document:
     }
     record = read_broker(one.before, book.broker)
     if record is not None:
-        document["tariff"] = plain(record.tariff)
+        document["terms"] = plain(record.tariff)
         document["curves"] = curves(
             one.before, bytes.fromhex(book.broker), record.tariff, one.height
         )

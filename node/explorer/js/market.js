@@ -9,6 +9,7 @@ const WEIGHTS = { spread: "pairs are weighed by bid − ask + fee, prices move e
 const PRICING = {
   paper: "the buyer pays its bid, the server gets its ask, the broker keeps the difference (the paper's rule)",
   midpoint: "both trade halfway between bid and ask", core_buyer: "competitive prices, best for buyers", core_seller: "competitive prices, best for servers",
+  kappa: "between the paper's rule and competitive prices", mcafee: "one price for each side of a class of equal services",
 };
 
 /** A tariff as pairs for `facts`. */
@@ -30,6 +31,7 @@ export function whyOpen(order) {
     case "other_side_empty": return [`No ${order.side === "bid" ? "ask" : "bid"} is open in this book.`];
     case "no_partner": return ["No open order of the other side fits it, or all that fit keep heavier pairs. It is tried again as soon as its book changes for it."];
     case "deferred": return ["It has a partner, but the leader put its book off: the round took too much work. The frozen prices stay for the next block."];
+    case "outside_class_price": return ["Its class of equal services has not enough orders yet, or trades at a price it does not meet."];
     case "prices_apart": return ["Prices are still apart. They meet first with ", first ? toContract("order", first.order, 0) : "a partner", ` at block ${count(why.height)}, if nobody is better by then.`];
     default: return [why.hint ?? ""];
   }

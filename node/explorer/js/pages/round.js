@@ -68,7 +68,7 @@ function considered(book) {
 
 function bookCard(book, height) {
   const title = el("header", {}, el("h2", {}, el("a", { href: `#/book/${book.broker}`, class: "who" }, who(book.broker, { plain: true }))),
-    book.tariff ? el("span", { class: "hint", text: `weights ${book.tariff.weights}, prices ${book.tariff.pricing}, fee ${tokens(book.tariff.lambda_micro)} a ${book.tariff.fee_basis}` }) : "",
+    book.terms ? el("span", { class: "hint", text: `weights ${book.terms.weights}, prices ${book.terms.pricing}, fee ${tokens(book.terms.lambda_micro)} a ${book.terms.fee_basis}${book.number === undefined ? "" : `, class ${book.number + 1}`}` }) : "",
     book.deferred ? el("span", { class: "tag warn", text: "deferred" }) : "");
   return el("section", { class: "card round-book", "data-testid": "round-book", "data-broker": book.broker }, title, figures(book), curve(book), pairs(book, height), losers(book, height), considered(book));
 }
@@ -78,7 +78,8 @@ export async function roundPage(root, { id, alive }) {
   const path = `rounds/${encodeURIComponent(id)}`;
   const { data: round, meta } = await get(path);
   if (!alive()) return;
-  const { height, books } = round;
+  const { height } = round;
+  const books = [...round.books, ...(round.classes ?? [])];
   document.title = `Round ${count(height)} – TwinChain`;
   const trades = books.reduce((sum, book) => sum + book.pairs.length, 0);
   const welfare = books.reduce((sum, book) => sum + (book.totals?.welfare_micro ?? 0), 0);
