@@ -114,22 +114,28 @@ def _book_document(one: _Round) -> Document:
 
 
 def _outbid(one: _Round) -> list[Document]:
-    """Say of each order left over to whom its best pair went, and what it lacked.
+    """Say of each order left over to whom its nearest partner went, and how far behind it was.
 
-    By the sealed labels: the partner it came nearest to is worth `label` in this round, and its own
-    pair with that partner weighs `weight`.  It lacked the difference; 0 is a draw of equals.
+    By the sealed labels a partner is worth `label` in this round; the order's own pair with it
+    weighs `weight`, so it lacked at least `label - weight`: 0 for the next in line.  It was behind
+    the winner's pair by `behind`, and that much more would have been enough: 0 is a draw.
     """
+    weights = {bid: _integer(trade, "weight_micro") for bid, trade in one.trades.items()}
     found = []
     for order in one.unmatched[:LOSERS_SHOWN]:
-        near: tuple[int, Edge] | None = None
+        near: tuple[int, int, Edge] | None = None
         for edge in _live(one, order):
-            known = one.labels.get(edge.other.hex())
-            if known is not None and (near is None or known[1] - edge.weight < near[0]):
-                near = (known[1] - edge.weight, edge)
+            partner = edge.other.hex()
+            if partner in one.labels:
+                winner, label = one.labels[partner]
+                won = weights.get(partner, weights.get(winner, 0))
+                gap = (label - edge.weight, won - edge.weight, edge)
+                if near is None or gap[:2] < near[:2]:
+                    near = gap
         entry = read_order(one.before, bytes.fromhex(order))
         if near is None or entry is None:
             continue
-        lacking, edge = near
+        lacking, behind, edge = near
         partner = edge.other.hex()
         found.append(
             {
@@ -141,6 +147,7 @@ def _outbid(one: _Round) -> list[Document]:
                 "weight_micro": edge.weight,
                 "label_micro": one.labels[partner][1],
                 "lacking_micro": max(0, lacking),
+                "behind_micro": max(0, behind),
             }
         )
     return found

@@ -5,9 +5,9 @@ a baseline of blocks without orders, then the books are filled, then the measure
 block brings bids, asks and cancellations to all three books, which are kept at `--orders` a side.
 Draws are the paper's ranges, seeded.  Printed are
 
-    turns missed   blocks whose first leader did not write them, in both phases; and of these how
-                   many because of the market: a node's clearing and admission of that height took
-                   more than the execution budget the chain grants a block
+    turns missed   blocks whose first leader did not write them; and how many of these, at most,
+                   because of the market: as many as clearings (or admissions of new orders) took
+                   more of any node's time than the execution budget the chain grants a block
     deferred       books that a leader put off
     work           what building and clearing took leaders, and checking the others, of a block time
     market         trades, welfare (value - cost), what brokers kept, open orders

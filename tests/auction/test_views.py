@@ -6,6 +6,7 @@ from typing import Any
 from auction import book_views, order_views, views
 from auction.actions import Cancel, CostModel, UtilityModel
 from ledger.members import Resources
+from tests.auction.test_clearing import crowded_town
 from tests.auction.town import BROKERS, BUYERS, SERVERS, Town, ask, bid
 
 BROKER = BROKERS[0].address
@@ -129,3 +130,22 @@ def test_agreements_brokers_and_parameters_are_shown() -> None:
     assert views.broker(town.state, BUYERS[0].address) is None
     assert plain(views.parameters(town.state))["degree_cap"] == 16
     assert plain(views.committed(town.state, SERVERS[0].address))["computation"] == 100
+
+
+def test_an_order_left_over_learns_how_far_it_was_from_its_nearest_partner() -> None:
+    town = crowded_town()
+    town.block()
+    told = 0
+    for book in plain(town.round)["books"]:
+        assert [row["order"] for row in book["outbid"]] == book["unmatched"]
+        weights = {pair["bid"]: pair["weight_micro"] for pair in book["pairs"]}
+        weights |= {pair["ask"]: pair["weight_micro"] for pair in book["pairs"]}
+        partners = {pair["bid"]: pair["ask"] for pair in book["pairs"]}
+        partners |= {ask: bid for bid, ask in partners.items()}
+        for row in book["outbid"]:
+            assert row["lacking_micro"] == row["label_micro"] - row["weight_micro"] >= 0
+            assert row["behind_micro"] == weights[row["partner"]] - row["weight_micro"]
+            assert row["lacking_micro"] <= row["behind_micro"]
+            assert partners[row["partner"]] == row["winner"]
+            told += 1
+    assert told > 3

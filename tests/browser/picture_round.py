@@ -19,7 +19,7 @@ from tests.conftest import browser_path
 from tests.e2e.kit import Net
 
 COURSE = Course(orders=30, arrivals=3, baseline=1, blocks=12, block_time_ms=500, seed=5)
-VIEW = {"width": 1180, "height": 900}
+VIEW = {"width": 1180, "height": 1600}
 
 
 def best(net: Net) -> tuple[int, str]:

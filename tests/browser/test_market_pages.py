@@ -49,7 +49,7 @@ def test_a_round_page_shows_the_sums_the_pairs_and_who_lost(
         expect(card.get_by_test_id("curve").locator("svg")).to_be_visible()
         expect(card.get_by_test_id("curve").locator("path.line").first).to_be_attached()
         for row in book["outbid"]:
-            words = "A draw" if not row["lacking_micro"] else f"{shown(row['lacking_micro'])} more"
+            words = "A draw" if not row["behind_micro"] else f"{shown(row['behind_micro'])} less"
             expect(card.get_by_test_id("loser").filter(has_text=words).first).to_be_attached()
     assert page.evaluate(OVERFLOW) <= 0
     assert watched.complaints == []

@@ -42,8 +42,9 @@ export function whyLost(row) {
   if (!row.partner) return ["Its partners went to pairs that weigh more together."];
   const partner = toContract("order", row.partner, row.height);
   const winner = toContract("order", row.winner, row.height);
-  if (!row.lacking_micro) return ["A draw: with ", partner, " it would have done as well as ", winner, ". The seed of the block chose between equals."];
-  return ["Outbid for ", partner, " by ", winner, `: its pair weighs ${tokens(row.weight_micro)}, the partner was worth ${tokens(row.label_micro)} in this round, ${tokens(row.lacking_micro)} more.`];
+  if (!row.behind_micro) return ["A draw: with ", partner, " its pair weighs as much as that of ", winner, ". The seed of the block chose between equals."];
+  const next = row.lacking_micro ? `at least ${tokens(row.lacking_micro)} short of what the partner was worth in this round` : "next in line for it";
+  return ["Outbid for ", partner, " by ", winner, `: its pair weighs ${tokens(row.weight_micro)}, ${tokens(row.behind_micro)} less than the winner's; ${next}.`];
 }
 
 /** Where a pair's prices lie: cost, ask, price, bid and value on the scale [low, high]. */

@@ -48,8 +48,9 @@ async def test_a_round_tells_who_lost_to_whom_and_by_how_much(
     (book,) = found.json()["data"]["books"]
     (pair,) = book["pairs"]
     assert sorted(book["unmatched"]) == sorted(row["order"] for row in book["outbid"])
-    lacking = sorted(row["lacking_micro"] for row in book["outbid"])
-    assert lacking == [0, 10_000_000]  # the least price is what the second bid would give
+    # The label of the ask is what the second bid would give: that one is next in line.
+    gaps = sorted((row["lacking_micro"], row["behind_micro"]) for row in book["outbid"])
+    assert gaps == [(0, 10_000_000), (10_000_000, 20_000_000)]
     for row in book["outbid"]:
         assert (row["side"], row["owner"]) == ("bid", BUS.address)
         assert (row["partner"], row["winner"]) == (pair["ask"], pair["bid"])
