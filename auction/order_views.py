@@ -1,19 +1,29 @@
 """Documents of single orders: their terms, the path of their price, and why they have not traded.
 
-Pure reads, as in `auction/views.py`.  The path of a price follows from the order and its broker's
-tariff alone, so it can be told for an order that closed long ago as well.
+Pure reads, as in `auction/views.py`.  The path of a price follows from the order and its own
+version of the tariff alone, so it can be told for an order that closed long ago as well.
 """
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
+from msgspec.structs import replace
+
 from auction import brokers as brokerage
 from auction import keys
-from auction.actions import Ask, Bid
+from auction.actions import Ask, Bid, BidPrice, Reprice, price_fields
 from auction.classes import class_of
 from auction.edges import Edge, read_edges
 from auction.fixed import FRACTION_BITS
-from auction.orders import OpenOrder, Side, decode_order, order_id, read_order, side_counts
+from auction.orders import (
+    OpenOrder,
+    Side,
+    decode_order,
+    live_versions,
+    order_id,
+    read_order,
+    side_counts,
+)
 from auction.pairing import path_of
 from auction.pricing import Path, ask_price, bid_price, factor_at
 from auction.valuation import cost_of_service, value_of_service
@@ -50,20 +60,20 @@ def orders(
         record = brokerage.read_broker(view, address)
         if record is None:
             continue
-        service = middle_service(view, bytes.fromhex(address))
+        services: dict[int, Service] = {}
         for side_key in sides:
             prefix = keys.BOOK + bytes.fromhex(address) + side_key
             for key, stored in view.scan(prefix):
                 entry = decode_order(stored)
-                if owner is None or entry.owner == owner:
-                    path = _path_document(
-                        Priced(entry),
-                        worth_of(stored, service),
-                        record.tariff_of(entry.tariff),
-                        height,
-                        whole=False,
-                    )
-                    yield {**_order_document(key[len(prefix) :], entry), "path": path}
+                if owner is not None and entry.owner != owner:
+                    continue
+                version, identity = entry.tariff, key[len(prefix) :]
+                if version not in services:
+                    services[version] = middle_service(view, bytes.fromhex(address), version)
+                tariff = record.tariff_of(version)
+                worth = worth_of(stored, services[version])
+                path = _path_document(Priced(entry), worth, tariff, height, whole=False)
+                yield {**_order_document(identity, entry, tariff), "path": path}
 
 
 def order(view: View, order_hex: str, height: int) -> Document | None:
@@ -79,7 +89,7 @@ def order(view: View, order_hex: str, height: int) -> Document | None:
     partner, worth = _first_partner(view, entry, edges)
     tariff = record.tariff_of(entry.tariff)
     return {
-        **_order_document(identity, entry),
+        **_order_document(identity, entry, tariff),
         "path": _path_document(Priced(entry), worth, tariff, height, whole=True),
         "valued_for": partner,
         "pairs": [_edge_document(edge) for edge in edges],
@@ -95,7 +105,7 @@ def _first_partner(view: View, entry: OpenOrder, edges: Sequence[Edge]) -> tuple
     first = min(edges, key=lambda edge: (edge.due, -edge.weight), default=None)
     other = None if first is None else read_order(view, first.other)
     if first is None or other is None:
-        service = middle_service(view, bytes.fromhex(entry.terms.broker))
+        service = middle_service(view, bytes.fromhex(entry.terms.broker), entry.tariff)
         return "", Priced(entry).worth(service)
     terms, theirs = entry.terms, other.terms
     if isinstance(terms, Bid):
@@ -111,38 +121,59 @@ def is_open(view: View, order_hex: str) -> bool:
 
 
 def closed_order(
-    view: View, transaction: Transaction, closing: Document, worth: int | None
+    view: View, told: Sequence[Transaction], closing: Document, worth: int | None
 ) -> Document | None:
     """Return an order that has closed, as it was: its terms and the path its price took.
 
-    `closing` is what its closing event told with `closed_height`, `transaction` the one that opened
-    it, `worth` what it was worth with the partner it got.  None where that transaction opened no
-    such order.
+    `closing` is what its closing event told with `closed_height`, `told` the transactions that may
+    have opened or repriced it, oldest first, `worth` what it was worth with the partner it got.
+    The path is that of its last price, under its own version of the tariff; it is left out where
+    the broker has forgotten that version.  None where no transaction opened such an order.
     """
-    for index, action in enumerate(transaction.envelope.actions):
-        identity = order_id(transaction.id, index)
-        if identity.hex() == closing["order"] and isinstance(action, Bid | Ask):
-            break
-    else:
+    terms = _last_terms(str(closing["order"]), str(closing["owner"]), told)
+    record = None if terms is None else brokerage.read_broker(view, terms.broker)
+    if terms is None or record is None:
         return None
-    record = brokerage.read_broker(view, action.broker)
-    numbers = [closing.get(name) for name in ("submitted", "admitted", "resource")]
-    submitted, admitted, resource = (value if isinstance(value, int) else 0 for value in numbers)
-    if record is None:
-        return None
+    names = ("submitted", "admitted", "resource", "tariff", "closed_height")
+    numbers = [value if isinstance(value := closing.get(name), int) else 0 for name in names]
+    submitted, admitted, resource, version, end = numbers
     entry = OpenOrder(
         owner=str(closing["owner"]),
         submitted=submitted,
         admitted=admitted,
         reserved_micro=0,
+        tariff=version,
         resource=resource,
-        terms=action,
+        terms=terms,
     )
-    one, end = Priced(entry), closing["closed_height"]
+    identity = bytes.fromhex(str(closing["order"]))
+    if not record.remembers(version):
+        return {**closing, **_order_document(identity, entry, None), "status": "closed"}
+    one, tariff = Priced(entry), record.tariff_of(version)
     if worth is None:
-        worth = one.worth(middle_service(view, bytes.fromhex(action.broker)))
-    path = _path_document(one, worth, record.tariff, end if isinstance(end, int) else 0, whole=True)
-    return {**closing, **_order_document(identity, entry), "path": path, "status": "closed"}
+        worth = one.worth(middle_service(view, bytes.fromhex(terms.broker), version))
+    path = _path_document(one, worth, tariff, end, whole=True)
+    return {
+        **closing,
+        **_order_document(identity, entry, tariff),
+        "path": path,
+        "status": "closed",
+    }
+
+
+def _last_terms(order: str, owner: Address, told: Sequence[Transaction]) -> Bid | Ask | None:
+    """Return the terms an order had last, None without the transaction that opened it."""
+    terms: Bid | Ask | None = None
+    for transaction in told:
+        for index, action in enumerate(transaction.envelope.actions):
+            if isinstance(action, Bid | Ask):
+                if order_id(transaction.id, index).hex() == order:
+                    terms = action
+            elif isinstance(action, Reprice) and terms is not None and action.order == order:
+                own = transaction.envelope.from_ == owner
+                if own and isinstance(terms, Bid) == isinstance(action.price, BidPrice):
+                    terms = replace(terms, **price_fields(action.price))
+    return terms
 
 
 def _unmatched(
@@ -155,8 +186,7 @@ def _unmatched(
     """Say why an open order has not traded, as far as the state tells."""
     if not entry.admitted:
         return {"reason": "waiting", "hint": "it joins the book when the block closes"}
-    bids, asks = side_counts(view, bytes.fromhex(entry.terms.broker))
-    if not (asks if entry.side == "bid" else bids):
+    if not _faced(view, entry):
         return {"reason": "other_side_empty", "hint": "nobody on the other side of this book"}
     if class_of(tariff, entry.terms, entry.resource) is not None:
         return {
@@ -174,6 +204,19 @@ def _unmatched(
     return {"reason": "prices_apart", "hint": "prices cross at this height", "height": first}
 
 
+def _faced(view: View, entry: OpenOrder) -> bool:
+    """Say whether the other side of the order's book, of its own tariff version, has any order."""
+    broker = bytes.fromhex(entry.terms.broker)
+    bids, asks = side_counts(view, broker)
+    if not (asks if entry.side == "bid" else bids):
+        return False
+    if live_versions(view, broker) == (entry.tariff,):
+        return True
+    side = keys.ASKS if entry.side == "bid" else keys.BIDS
+    others = view.scan(keys.BOOK + broker + side)
+    return any(priced(stored).entry.tariff == entry.tariff for _, stored in others)
+
+
 def _edge_document(edge: Edge) -> Document:
     return {
         "order": edge.other.hex(),
@@ -185,7 +228,11 @@ def _edge_document(edge: Edge) -> Document:
     }
 
 
-def _order_document(identity: Digest, entry: OpenOrder) -> Document:
+def _order_document(
+    identity: Digest, entry: OpenOrder, tariff: brokerage.Tariff | None
+) -> Document:
+    """`service_class` counts the classes of a `mcafee` tariff from 1, 0 under any other rule."""
+    kind = None if tariff is None else class_of(tariff, entry.terms, entry.resource)
     return {
         "id": identity.hex(),
         "side": entry.side,
@@ -193,6 +240,7 @@ def _order_document(identity: Digest, entry: OpenOrder) -> Document:
         "owner": entry.owner,
         "broker": entry.terms.broker,
         "tariff": entry.tariff,
+        "service_class": 0 if kind is None else kind + 1,
         "submitted": entry.submitted,
         "admitted": entry.admitted,
         "expires": entry.terms.expires,
@@ -245,13 +293,15 @@ def worth_of(stored: bytes, service: Service) -> int:
     return priced(stored).worth(service)
 
 
-def middle_service(view: View, broker: bytes) -> Service:
+def middle_service(view: View, broker: bytes, version: int) -> Service:
     """Return the service of the middle bid of a book: what its asks are shown for."""
-    services = sorted(
-        _service(terms)
-        for _, stored in view.scan(keys.BOOK + broker + keys.BIDS)
-        if isinstance(terms := priced(stored).entry.terms, Bid)
-    )
+    found = (priced(stored) for _, stored in view.scan(keys.BOOK + broker + keys.BIDS))
+    return middle_of([one for one in found if one.entry.tariff == version])
+
+
+def middle_of(bids: Sequence[Priced]) -> Service:
+    """Return the service of the middle one of some bids."""
+    services = sorted(_service(terms) for one in bids if isinstance(terms := one.entry.terms, Bid))
     return services[len(services) // 2] if services else REFERENCE_SERVICE
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from auction.book_views import curves
 from auction.brokers import read_broker
+from auction.class_views import class_service, is_reduced, left_out, standing
 from auction.edges import Edge, read_edges
 from auction.mcafee import SealedClass
 from auction.orders import read_order
@@ -107,9 +108,18 @@ def _book_document(one: _Round) -> Document:
         "considered": _considered(one, [pair.bid for pair in book.pairs]) if matching else [],
     }
     record = read_broker(one.before, book.broker)
-    if record is not None:
-        document["terms"] = plain(record.tariff_of(book.tariff))
-        document["curves"] = curves(one.before, bytes.fromhex(book.broker), record, one.height)
+    if record is None:
+        return document
+    tariff = record.tariff_of(book.tariff)
+    number = 0 if isinstance(book, SealedBook) else book.number + 1
+    part, broker = (book.tariff, number), bytes.fromhex(book.broker)
+    document["terms"] = plain(tariff)
+    document["curves"] = curves(one.before, broker, record, part, one.height)
+    if isinstance(book, SealedClass):
+        found = standing(one.before, book, tariff, one.unmatched)
+        document["service"] = class_service(tariff, book.number)
+        document["reduced"] = is_reduced(book, found)
+        document["outbid"] = left_out(one.before, book, found, one.unmatched[:LOSERS_SHOWN])
     return document
 
 

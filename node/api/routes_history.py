@@ -27,7 +27,8 @@ from node.api.params import (
     decimal,
     parse_numbers,
 )
-from node.api.schemas import ERRORS, AccountMarketModel, Document, Page, Reply
+from node.api.schemas import ERRORS, Document, Page, Reply
+from node.api.schemas_market import AccountMarketModel
 from node.api.statistics import WINDOW_DEFAULT, WINDOW_MAX, read_statistics
 
 CSV_PAGE = 200

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auction import book_views, views
+from auction import book_views, coming_views, views
 from node.api.context import (
     body_of,
     context_of,
@@ -30,11 +30,13 @@ from node.api.params import (
     parse_height,
 )
 from node.api.problems import not_found
-from node.api.schemas import ERRORS, Document, Page, Reply, RoundBookModel, RoundModel
+from node.api.schemas import ERRORS, Document, Page, Reply
+from node.api.schemas_market import ComingModel, DepthModel, RoundModel
 
-DEPTH_COLUMNS = ("height", "side", "price_micro", "orders")
+DEPTH_COLUMNS = ("height", "tariff", "service_class", "side", "price_micro", "orders")
 PAIR_COLUMNS = (
-    *("broker", "bid", "ask", "buyer", "seller", "agreement", "label_micro", "tie", "rounds"),
+    *("broker", "tariff", "service_class", "bid", "ask", "buyer", "seller", "agreement"),
+    *("label_micro", "tie", "rounds"),
     *("bid_micro", "ask_micro", "price_micro", "paid_micro", "received_micro", "broker_micro"),
     *("fee_micro", "value_micro", "cost_micro", "weight_micro"),
     *("buyer_label_micro", "seller_label_micro"),
@@ -111,12 +113,16 @@ async def get_broker(request: Request, address: HashPath) -> Response:
 
 @router.get(
     "/brokers/{address}/depth",
-    response_model=Reply[Document],
+    response_model=Reply[DepthModel],
     responses=ERRORS | CSV_ANSWER,
     operation_id="get_depth",
 )
 async def get_depth(request: Request, address: HashPath, form: Format = "json") -> Response:
-    """Supply and demand of one broker's book in the coming round; worked out once a block."""
+    """Supply and demand of one broker in the coming round; worked out once a block.
+
+    Orders under another version of its tariff, or of another class, never meet: those of the tariff
+    in force (its first class) stand on top, all others under `others`.
+    """
     context = context_of(request)
     coming = context.backend.tip().height + 1
     document = context.depths.get(address, coming)
@@ -132,12 +138,12 @@ async def get_depth(request: Request, address: HashPath, form: Format = "json") 
 
 @router.get(
     "/brokers/{address}/coming",
-    response_model=Reply[RoundBookModel],
+    response_model=Reply[ComingModel],
     responses=ERRORS,
     operation_id="get_coming_round",
 )
 async def get_coming(request: Request, address: HashPath) -> Response:
-    """What would match now: a dry run of the coming round of one book; worked out once a block.
+    """What would match now: a dry run of a broker's coming round; worked out once a block.
 
     Between pairs of equal weight the block's own draw decides, which nobody knows yet.
     """
@@ -145,7 +151,7 @@ async def get_coming(request: Request, address: HashPath) -> Response:
     coming = context.backend.tip().height + 1
     document = context.coming_rounds.get(address, coming)
     if document is None:
-        document = book_views.coming_book(context.backend.state(), address, coming)
+        document = coming_views.coming_book(context.backend.state(), address, coming)
         if document is None:
             raise not_found(f"broker {address}")
         context.coming_rounds.put(address, coming, document)
@@ -159,7 +165,7 @@ async def get_coming(request: Request, address: HashPath) -> Response:
     operation_id="get_round",
 )
 async def get_round(request: Request, height: str, form: Format = "json") -> Response:
-    """The round of one block: per broker the pairs, prices, labels, totals, curves, and who lost.
+    """The round of one block: per book and class pairs, prices, labels, totals, curves, who lost.
 
     As CSV its pairs, one a line.
     """
@@ -183,17 +189,22 @@ async def get_round(request: Request, height: str, form: Format = "json") -> Res
 
 
 async def _both_sides(document: Row) -> AsyncIterator[Sequence[Row]]:
-    for side in ("demand", "supply"):
-        steps = document[side]
-        if isinstance(steps, list):
-            yield [{**step, "side": side, "height": document["height"]} for step in steps]
+    """Steps of every tariff version and class, those in force first."""
+    others = document["others"]
+    for part in (document, *(others if isinstance(others, list) else ())):
+        place = {name: part[name] for name in ("tariff", "service_class")}
+        for side in ("demand", "supply"):
+            shared = {**place, "side": side, "height": document["height"]}
+            yield [{**step, **shared} for step in part[side]]
 
 
 async def _pairs(document: Row) -> AsyncIterator[Sequence[Row]]:
     for where in ("books", "classes"):
         books = document[where]
         for book in books if isinstance(books, list) else ():
-            yield [{"broker": book["broker"], **pair} for pair in book["pairs"]]
+            number = 0 if where == "books" else book["number"] + 1
+            shared = {"broker": book["broker"], "tariff": book["tariff"], "service_class": number}
+            yield [{**shared, **pair} for pair in book["pairs"]]
 
 
 def _fits(row: Row, wanted: Mapping[str, str | None]) -> bool:

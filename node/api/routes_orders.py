@@ -27,14 +27,19 @@ from node.api.params import (
     decimal,
 )
 from node.api.problems import not_found
-from node.api.schemas import ERRORS, OrderModel, Page, Reply
+from node.api.schemas import ERRORS, Page, Reply
+from node.api.schemas_market import OrderModel
 
 ROWS_AT_ONCE = 100
 """Rows of a CSV answer between two turns of the event loop."""
 
+REPRICED_BLOCKS = 100
+"""Blocks of its owner in which the opening of a repriced order that closed is looked for."""
+
 COLUMNS = (
-    *("id", "side", "status", "owner", "broker", "submitted", "admitted", "expires"),
-    *("reserved_micro", "resource", "opening_micro", "now_micro", "worth_micro", "settles"),
+    *("id", "side", "status", "owner", "broker", "tariff", "service_class", "submitted"),
+    *("admitted", "expires", "reserved_micro", "resource"),
+    *("opening_micro", "now_micro", "worth_micro", "settles"),
 )
 
 router = APIRouter(prefix="/v1", tags=["market"], dependencies=[KNOWN_QUERY])
@@ -113,29 +118,48 @@ async def _closed(context: ApiContext, order: str, at: int) -> dict[str, object]
     height, submitted = closing["closed_height"], closing.get("submitted")
     if not isinstance(height, int) or not isinstance(submitted, int):
         return closing
-    raws, worth = await context.read(_opening, queries, order, submitted, height)
-    state = context.backend.state()
-    owner = str(closing["owner"]).encode()
-    for raw in raws:
-        if owner in raw:
-            transaction = context.backend.codec.decode(raw)
-            full = order_views.closed_order(state, transaction, closing, worth)
-            if full is not None:
-                return full
-    return closing
+    raws, worth = await context.read(_telling, queries, closing, height)
+    decode = context.backend.codec.decode
+    full = order_views.closed_order(
+        context.backend.state(), [decode(raw) for raw in raws], closing, worth
+    )
+    return closing if full is None else full
 
 
-def _opening(
-    queries: Queries, order: str, submitted: int, closed: int
+def _telling(
+    queries: Queries, closing: dict[str, object], closed: int
 ) -> tuple[list[bytes], int | None]:
-    """The transactions of the block that opened an order, and its worth in the trade it made."""
+    """The owner's transactions of the blocks that opened and last repriced an order, oldest first.
+
+    With them the order's worth in the trade it made.  Of a repriced order the opening is looked for
+    in at most REPRICED_BLOCKS blocks of its owner.
+    """
+    order, owner = str(closing["order"]), str(closing["owner"])
     worth = None
     for event in queries.events(closed):
         for side, name in (("bid", "value_micro"), ("ask", "cost_micro")):
             if event.kind == "trade.made" and event.data.get(side) == order:
                 worth = integer(event.data, name)
-    body = queries.body(submitted)
-    return ([] if body is None else transactions_in(body)), worth
+    submitted = integer(closing, "submitted")
+    heights = [submitted]
+    if not _opens(queries, submitted, order):
+        before = queries.activity(owner, submitted, REPRICED_BLOCKS)
+        heights[:0] = [height for height in before if _opens(queries, height, order)][:1]
+    return [raw for height in heights for raw in _effective(queries, height, owner)], worth
+
+
+def _opens(queries: Queries, height: int, order: str) -> bool:
+    events = queries.events(height)
+    return any(one.kind == "order.opened" and one.data.get("order") == order for one in events)
+
+
+def _effective(queries: Queries, height: int, owner: str) -> list[bytes]:
+    """The transactions of a block that name an account and had an effect."""
+    body = queries.body(height)
+    if body is None:
+        return []
+    pairs = zip(transactions_in(body), queries.receipts(height), strict=True)
+    return [raw for raw, receipt in pairs if receipt.code == "ok" and owner.encode() in raw]
 
 
 def _closing(queries: Queries, order: str, at: int) -> dict[str, object] | None:
@@ -152,8 +176,9 @@ async def _lost(context: ApiContext, order: str) -> dict[str, object] | None:
     if height is None:
         return None
     stored = await context.read(context.backend.queries.round_document, height)
-    for book in msgspec.json.decode(stored)["books"] if stored else ():
-        for row in book.get("outbid", ()):
+    whole = msgspec.json.decode(stored) if stored else {"books": [], "classes": []}
+    for part in (*whole["books"], *whole["classes"]):
+        for row in part.get("outbid", ()):
             if row["order"] == order:
                 return {"height": height, **row}
     return {"height": height}

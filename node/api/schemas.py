@@ -251,64 +251,6 @@ class AccountModel(Open):
     registration: Document | None = None
 
 
-class RoleFigures(Open):
-    """What an account traded in one role; sums in micro-tokens."""
-
-    trades: Number
-    gain_micro: int = Field(description="value - paid, received - cost, or what a broker kept.")
-
-
-class AccountMarketModel(Model):
-    """What one account did in the market over some blocks."""
-
-    account: Address
-    from_: Number = Field(alias="from", description="First height the figures cover.")
-    to: Number
-    complete: bool = Field(description="False where the search ended before the window did.")
-    as_buyer: RoleFigures
-    as_seller: RoleFigures
-    as_broker: RoleFigures
-    orders: Document
-    ratings: Document
-
-
-class CurvesModel(Model):
-    """Demand and supply as steps [price in micro-tokens, orders at that price or better]."""
-
-    demand: list[list[int]]
-    supply: list[list[int]]
-    thinned: Number = Field(description="Steps left out between two that are shown.")
-
-
-class RoundBookModel(Open):
-    """One broker's book in a round: of a block, or of the coming one as things stand."""
-
-    broker: Address
-    pairs: list[Document]
-    curves: CurvesModel | None = None
-    considered: list[Document] = []
-    outbid: list[Document] = []
-    totals: dict[str, int] = {}
-
-
-class RoundModel(Model):
-    """All books of one round."""
-
-    height: Number
-    books: list[RoundBookModel]
-    classes: list[RoundBookModel] = Field(description="Classes of equal services.")
-
-
-class OrderModel(Open):
-    """An order, open or closed lately."""
-
-    id: Digest
-    side: Literal["bid", "ask"]
-    status: Literal["open", "waiting", "closed"]
-    owner: Address
-    broker: Address
-
-
 class ValidatorModel(Open):
     """A member of the voting set."""
 

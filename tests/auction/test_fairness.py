@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from auction import keys
-from auction.book_views import coming_book
+from auction.coming_views import coming_book
 from auction.fairness import judge
 from auction.rounds import live_books
 from auction.sealed import Clearing, decode_clearing

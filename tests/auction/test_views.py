@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
-from auction import book_views, order_views, views
+from auction import book_views, coming_views, order_views, views
 from auction.actions import Cancel, CostModel, UtilityModel
+from auction.parameters import MarketParameters
+from auction.tariffs import ChangeTariff
 from ledger.members import Resources
 from tests.auction.test_clearing import crowded_town
-from tests.auction.town import BROKERS, BUYERS, SERVERS, Town, ask, bid
+from tests.auction.town import BROKERS, BUYERS, SERVERS, TARIFFS, Town, ask, bid
 
 BROKER = BROKERS[0].address
 
@@ -149,3 +151,49 @@ def test_an_order_left_over_learns_how_far_it_was_from_its_nearest_partner() -> 
             assert partners[row["partner"]] == row["winner"]
             told += 1
     assert told > 3
+
+
+def two_versions() -> tuple[Town, list[str], list[str]]:
+    """A town whose broker changed from slow prices to surplus weights, with a pair under each."""
+    town = Town(market=MarketParameters(tariff_notice_blocks=3))
+    slow = {"open_ppm": 100_000, "omega_micro": 100_000}
+    old = town.opened((BUYERS[0], bid(limit=900, **slow)), (SERVERS[0], ask(floor=100)))
+    town.block((BROKERS[0], ChangeTariff(TARIFFS[3])))
+    record = plain(views.broker(town.state, BROKER))
+    while town.height + 1 < record["pending"][0]["effective"]:
+        town.block()
+    new = town.opened((BUYERS[1], bid(limit=900)), (SERVERS[1], ask(floor=100)))
+    return town, old, new
+
+
+def test_each_tariff_version_has_its_own_curves_and_an_order_the_price_of_its_own() -> None:
+    town, old, new = two_versions()
+    height = town.height + 1
+    depth = plain(book_views.depth(town.state, BROKER, height))
+    (former,) = depth["others"]
+    assert (depth["tariff"], former["tariff"]) == (2, 1)
+    shown = {}
+    for part in (depth, former):
+        assert part["demand"][-1]["orders"] == part["supply"][-1]["orders"] == 1
+        shown[part["tariff"]] = part["demand"][0]["price_micro"]
+    for version, order in ((1, old[0]), (2, new[0])):
+        document = plain(order_views.order(town.state, order, height))
+        assert document["tariff"] == version
+        assert document["path"]["now_micro"] == shown[version]
+    assert plain(order_views.order(town.state, old[0], height))["path"]["settles"] > height
+    assert shown[2] == 900 - 33
+
+
+def test_a_dry_run_and_the_round_keep_versions_apart() -> None:
+    town, _, new = two_versions()
+    coming = plain(coming_views.coming_book(town.state, BROKER, town.height + 1))
+    assert [(book["tariff"], book["trades"]) for book in coming["books"]] == [(2, 1)]
+    assert [(pair["tariff"], pair["bid"]) for pair in coming["pairs"]] == [(2, new[0])]
+    town.block()
+    (book,) = plain(town.round)["books"]
+    assert (book["tariff"], book["terms"]["weights"]) == (2, "surplus")
+    assert book["curves"]["demand"] == [[900 - 33, 1]]
+    town.opened((BUYERS[2], bid(limit=900)))
+    lonely = order_views.order(town.state, next(iter(town.of_kind("order.opened")))["order"], 1)
+    assert lonely is not None
+    assert plain(lonely)["unmatched"]["reason"] == "other_side_empty"

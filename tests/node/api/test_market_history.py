@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from auction.actions import FlatLimit
 from node.api import statistics
-from node.api.schemas import AccountMarketModel, OrderModel, Reply, RoundBookModel, RoundModel
+from node.api.schemas import Reply
+from node.api.schemas_market import AccountMarketModel, ComingModel, OrderModel, RoundModel
 from tests.node.api.small_node import BROKER, BUS, MEMBERS, SmallNode, key_of
 from tests.node.api.test_market_routes import ask, bid, submit
 
@@ -119,7 +120,7 @@ async def test_the_dry_run_shows_what_the_next_block_then_does(
     node.advance()
     path = f"/v1/brokers/{BROKER.address}/coming"
     found = await http.get(path)
-    Reply[RoundBookModel].model_validate_json(found.content)
+    Reply[ComingModel].model_validate_json(found.content)
     coming = found.json()["data"]
     assert (coming["height"], coming["solved"], coming["edges"]) == (2, True, 1)
     node.advance()
