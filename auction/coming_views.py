@@ -16,7 +16,7 @@ from auction.mcafee import LiveClass, SealedClass, check_class, crossed_ranks
 from auction.parameters import market_parameters
 from auction.rounds import LiveBook
 from auction.sealed import SealedBook
-from auction.views import Document
+from auction.views import Document, integer
 from ledger.state import View
 from ledger.types import Address
 
@@ -60,14 +60,14 @@ def coming_book(view: View, address: Address, height: int) -> Document | None:
     for kind, sealed in zip(own.classes, clearing.classes, strict=True):
         classes.append(_class_document(kind, sealed))
         found += _class_pairs(kind, sealed)
+    figures = (*books, *classes)
     return {
         "broker": address,
         "height": height,
-        "bids": sum(len(one.bids) for one in (*own.books, *own.classes)),
-        "asks": sum(len(one.asks) for one in (*own.books, *own.classes)),
-        "edges": sum(book.pair_count for book in own.books)
-        + sum(len(kind.bids) * len(kind.asks) for kind in own.classes),
-        "solved": not any(one.deferred for one in (*clearing.books, *clearing.classes)),
+        "bids": sum(integer(one, "bids") for one in figures),
+        "asks": sum(integer(one, "asks") for one in figures),
+        "edges": sum(integer(one, "edges") for one in figures),
+        "solved": not any(one["deferred"] for one in figures),
         "weight_micro": sum(weight for weight, _ in found),
         "pairs": [pair for _, pair in found],
         "books": books,
@@ -97,6 +97,7 @@ def _class_document(kind: LiveClass, part: SealedClass) -> Document:
         "deferred": part.deferred,
         "bids": len(kind.bids),
         "asks": len(kind.asks),
+        "edges": len(kind.bids) * len(kind.asks),
         "trades": len(part.pairs),
         "buyer_price_micro": part.buyer_price_micro,
         "seller_price_micro": part.seller_price_micro,

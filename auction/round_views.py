@@ -15,7 +15,7 @@ from auction.edges import Edge, read_edges
 from auction.mcafee import SealedClass
 from auction.orders import read_order
 from auction.sealed import SealedBook, decode_clearing
-from auction.views import Document, plain
+from auction.views import Document, integer, plain
 from ledger.state import Event, View
 
 EDGES_SHOWN = 64
@@ -56,7 +56,7 @@ class _Round:
                 (pair.bid, pair.ask, "buyer_label_micro"),
                 (pair.ask, pair.bid, "seller_label_micro"),
             ):
-                self.labels[own] = (other, _integer(trade, name))
+                self.labels[own] = (other, integer(trade, name))
 
     @property
     def unmatched(self) -> list[str]:
@@ -92,7 +92,7 @@ def round_document(sealed: bytes, events: Sequence[Event], before: View, height:
 def _book_document(one: _Round) -> Document:
     book = one.book
     made = [one.trades[pair.bid] for pair in book.pairs if pair.bid in one.trades]
-    totals = {name: sum(_integer(trade, name) for trade in made) for name in _TOTALS}
+    totals = {name: sum(integer(trade, name) for trade in made) for name in _TOTALS}
     totals["welfare_micro"] = totals["value_micro"] - totals["cost_micro"]
     # What the buyers pay beyond what sellers and broker get: nothing, on every trade.
     totals["balance_micro"] = (
@@ -130,7 +130,7 @@ def _outbid(one: _Round) -> list[Document]:
     weighs `weight`, so it lacked at least `label - weight`: 0 for the next in line.  It was behind
     the winner's pair by `behind`, and that much more would have been enough: 0 is a draw.
     """
-    weights = {bid: _integer(trade, "weight_micro") for bid, trade in one.trades.items()}
+    weights = {bid: integer(trade, "weight_micro") for bid, trade in one.trades.items()}
     found = []
     for order in one.unmatched[:LOSERS_SHOWN]:
         near: tuple[int, int, Edge] | None = None
@@ -165,7 +165,7 @@ def _outbid(one: _Round) -> list[Document]:
 
 def _considered(one: _Round, bids: list[str]) -> list[Document]:
     """Return all pairs the round chose among, of a small book; `bids` are those matched."""
-    if not 0 < _integer(one.summary, "edges") <= EDGES_SHOWN:
+    if not 0 < integer(one.summary, "edges") <= EDGES_SHOWN:
         return []
     alive = dict.fromkeys((*one.labels, *one.unmatched))
     bids = list(bids)
@@ -191,8 +191,3 @@ def _considered(one: _Round, bids: list[str]) -> list[Document]:
 def _live(one: _Round, order: str) -> list[Edge]:
     edges = read_edges(one.before, bytes.fromhex(order))
     return [edge for edge in edges if edge.due <= one.height]
-
-
-def _integer(data: Mapping[str, object], name: str) -> int:
-    value = data.get(name)
-    return value if isinstance(value, int) else 0

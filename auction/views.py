@@ -8,7 +8,7 @@ Orders are in `auction/order_views.py`, curves and the coming round in `auction/
 rounds in `auction/round_views.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -90,3 +90,9 @@ def plain(record: msgspec.Struct) -> Document:
     """Return a record as a document."""
     plain: Document = msgspec.json.decode(msgspec.json.encode(record))
     return plain
+
+
+def integer(data: Mapping[str, object], name: str) -> int:
+    """Return a field that is an integer, 0 where it is not."""
+    value = data.get(name)
+    return value if isinstance(value, int) else 0

@@ -9,8 +9,18 @@ const WEIGHTS = { spread: "pairs are weighed by bid − ask + fee, prices move e
 const PRICING = {
   paper: "the buyer pays its bid, the server gets its ask, the broker keeps the difference (the paper's rule)",
   midpoint: "both trade halfway between bid and ask", core_buyer: "competitive prices, best for buyers", core_seller: "competitive prices, best for servers",
-  kappa: "between the paper's rule and competitive prices", mcafee: "one price for each side of a class of equal services",
+  kappa: "the broker keeps its part of bid − ask, the pair shares the rest", mcafee: "one price for each side of a class of equal services, by trade reduction",
 };
+
+/** The service of a class of equal services, in words. */
+export function serviceWords(kind) {
+  return `${plural(kind.service_blocks, "block")} of service, an interaction every ${plural(kind.interval_blocks, "block")}, model scale ${kind.theta_milli / 1000}, resource from ${count(kind.least_resource ?? 0)}`;
+}
+
+/** Which orders may meet: the version of the tariff, and the class where there are classes. */
+export function partName(part) {
+  return `version ${part.tariff}${part.service_class ? `, class ${part.service_class}` : ""}`;
+}
 
 /** A tariff as pairs for `facts`. */
 export function tariffFacts(tariff) {
@@ -19,6 +29,8 @@ export function tariffFacts(tariff) {
     ["Paid by the buyer", `${tariff.sigma_ppm / 10000} % of the fee`],
     ["Weights", `${tariff.weights}: ${WEIGHTS[tariff.weights] ?? "see docs/market.md"}`],
     ["Prices", `${tariff.pricing}: ${PRICING[tariff.pricing] ?? "see docs/market.md"}`],
+    tariff.pricing === "kappa" ? ["The broker's part", `${tariff.kappa_ppm / 10000} % of bid − ask`] : null,
+    ...tariff.classes.map((kind, place) => [`Class ${place + 1}`, serviceWords(kind)]),
   ];
 }
 
@@ -39,12 +51,25 @@ export function whyOpen(order) {
 
 /** To whom an order lost a round; `row` is its entry under `outbid`. */
 export function whyLost(row) {
+  if (row.reason) return classWords(row);
   if (!row.partner) return ["Its partners went to pairs that weigh more together."];
   const partner = toContract("order", row.partner, row.height);
   const winner = toContract("order", row.winner, row.height);
   if (!row.behind_micro) return ["A draw: with ", partner, " its pair weighs as much as that of ", winner, ". The seed of the block chose between equals."];
   const next = row.lacking_micro ? `at least ${tokens(row.lacking_micro)} short of what the partner was worth in this round` : "next in line for it";
   return ["Outbid for ", partner, " by ", winner, `: its pair weighs ${tokens(row.weight_micro)}, ${tokens(row.behind_micro)} less than the winner's; ${next}.`];
+}
+
+/** Why an order of a class of equal services went without. */
+function classWords(row) {
+  const own = `${row.side === "bid" ? "Its limit less its fee is" : "Its floor with its fee is"} ${tokens(row.own_micro)}`;
+  const price = row.price_micro ? `, its side traded at ${tokens(row.price_micro)}` : ", nothing traded";
+  switch (row.reason) {
+    case "reduced": return [`${own}: of the last pair that crosses, which trade reduction leaves out so that nobody gains by a false price`, price, "."];
+    case "draw": return [`${own}${price}: as good as the last that traded. The seed of the block chose between equals.`];
+    case "deferred": return ["Its class was put off."];
+    default: return [`${own}${price}: behind the ranks that trade.`];
+  }
 }
 
 /** Where a pair's prices lie: cost, ask, price, bid and value on the scale [low, high]. */

@@ -6,7 +6,7 @@ import { drawDepth } from "../charts.js";
 import { el, put } from "../dom.js";
 import { count, plural, short, tokens } from "../format.js";
 import { money, toContract, who, whole } from "../links.js";
-import { downloads, drawn, rangeBar, scaleOf, sortable, tariffFacts } from "../market.js";
+import { downloads, drawn, partName, rangeBar, scaleOf, serviceWords, sortable, tariffFacts } from "../market.js";
 import { facts, heading, json, none, right, rowOf, section, table, tabs } from "../parts.js";
 import { tip } from "../store.js";
 import { roundsTable } from "./rounds.js";
@@ -14,12 +14,35 @@ import { roundsTable } from "./rounds.js";
 const REFRESH_MS = 1000;
 const ORDERS = 200;
 
+/** What the classes of equal services would come to. */
+function classLines(found) {
+  return found.classes.map((kind) => el("p", { class: "hint inset", "data-testid": "coming-class" }, `${capital(partName(kind))} (${serviceWords(kind.service)}): ${plural(kind.trades, "trade")}${kind.trades ? `, buyers pay ${tokens(kind.buyer_price_micro)}, servers get ${tokens(kind.seller_price_micro)} before fees` : ""}${kind.reduced ? "; trade reduction leaves out the last pair that crosses" : ""}.`));
+}
+
+const capital = (words) => words[0].toUpperCase() + words.slice(1);
+
 function coming(found) {
   if (!found.solved) return [none(`The coming round has ${plural(found.edges, "pair")} to choose among: too many for a dry run.`)];
+  if (!found.pairs.length && found.classes.length) return classLines(found);
   if (!found.pairs.length) return [none("No pair has crossed: if the next block were built now, nothing would trade here.")];
   const scale = scaleOf(found.pairs);
-  const rows = found.pairs.map((pair) => rowOf(toContract("order", pair.bid, 0), toContract("order", pair.ask, 0), rangeBar(pair, scale), right(money(pair.bid_micro)), right(money(pair.ask_micro)), right(money(pair.weight_micro))));
-  return [el("p", { class: "hint inset", text: `${plural(found.pairs.length, "pair")} of ${count(found.edges)} possible would trade in block ${count(found.height)}, weight ${tokens(found.weight_micro)}. Orders sent until then join one round later; cancellations still count.` }), table(["Bid", "Ask", "ask … bid", ">Bid price", ">Ask price", ">Weight"], rows)];
+  const rows = found.pairs.map((pair) => rowOf(partName(pair), toContract("order", pair.bid, 0), toContract("order", pair.ask, 0), rangeBar(pair, scale), right(money(pair.bid_micro)), right(money(pair.ask_micro)), right(money(pair.weight_micro))));
+  return [el("p", { class: "hint inset", text: `${plural(found.pairs.length, "pair")} of ${count(found.edges)} possible would trade in block ${count(found.height)}, weight ${tokens(found.weight_micro)}. Orders sent until then join one round later; cancellations still count.` }), ...classLines(found), table(["Tariff", "Bid", "Ask", "ask … bid", ">Bid price", ">Ask price", ">Weight"], rows)];
+}
+
+/** Below a curve: whose it is, and how many pairs cross in it. */
+function partWords(part, height) {
+  const whose = part.service_class ? `${capital(partName(part))}: ${serviceWords(part.service)}` : capital(partName(part));
+  const asks = part.service_class ? "own fees included." : "asks with a cost function are shown for the service of the middle bid.";
+  return `${whose}. Prices in block ${count(height)}. ${plural(part.crossing, "pair crosses", "pairs cross")} by price alone; ${asks}`;
+}
+
+/** Curves of a former version of the tariff, or of another class: its orders meet no others. */
+function otherPart(part, depth) {
+  const empty = !part.demand.length && !part.supply.length;
+  const former = part.tariff === depth.tariff ? "" : " (a former tariff: only orders from before the change)";
+  return el("div", { "data-testid": "other-curve", "data-tariff": part.tariff, "data-class": part.service_class }, el("h3", { text: `${capital(partName(part))}${former}` }),
+    empty ? none("No order stands here.") : drawn(el("div", { class: "drawing body" }), (at) => drawDepth(at, part)), el("p", { class: "hint body", text: partWords(part, depth.height) }));
 }
 
 /** The part that changes with every block: curves and the dry run. */
@@ -27,7 +50,9 @@ function livePart(address, alive) {
   const place = el("div", { class: "drawing body", "data-testid": "book-curve" });
   const words = el("p", { class: "hint body", "data-testid": "book-crossing" });
   const next = el("div", { "data-testid": "coming" });
+  const others = el("div", { "data-testid": "other-curves" });
   let depth = null;
+  let shown = "";
   const redraw = () => {
     if (!depth) return;
     if (!depth.demand.length && !depth.supply.length) put(place, none("The book is empty."));
@@ -39,11 +64,14 @@ function livePart(address, alive) {
     if (!alive()) return;
     depth = one.data;
     redraw();
-    put(words, `Prices in block ${count(depth.height)}. ${plural(depth.crossing, "pair crosses", "pairs cross")} by price alone; asks with a cost function are shown for the service of the middle bid.`);
+    put(words, partWords(depth, depth.height));
+    const key = JSON.stringify(depth.others);
+    if (key !== shown) put(others, depth.others.map((part) => otherPart(part, depth)));
+    shown = key;
     put(next, coming(two.data));
   };
   const cards = [
-    section("Demand and supply", el("p", { class: "counts body" }, el("span", { class: "demand" }, el("i", { class: "swatch" }), "bids"), el("span", { class: "supply" }, el("i", { class: "swatch" }), "asks")), place, words),
+    section("Demand and supply", el("p", { class: "counts body" }, el("span", { class: "demand" }, el("i", { class: "swatch" }), "bids"), el("span", { class: "supply" }, el("i", { class: "swatch" }), "asks")), place, words, others),
     section("The coming round, if it were built now", next),
   ];
   return { cards, refresh };
@@ -56,6 +84,7 @@ const COLUMNS = [
   { name: "Opened at", cell: (row) => money(row.path.opening_micro), key: (row) => row.path.opening_micro, right: true },
   { name: "Limit", cell: (row) => money(row.path.worth_micro), key: (row) => row.path.worth_micro, right: true },
   { name: "Since", cell: (row) => (row.admitted ? count(row.admitted) : "waiting"), key: (row) => row.admitted || Infinity, right: true },
+  { name: "Tariff", cell: (row) => partName(row), key: (row) => row.tariff * 100 + row.service_class },
   { name: "Expires", cell: (row) => count(row.expires), key: (row) => row.expires, right: true },
 ];
 
@@ -75,6 +104,15 @@ async function history(address) {
   return [
     section(`Since block ${count(market.from)}`, facts([["Trades", count(own.trades)], ["Buyers paid", money(own.paid_micro)], ["Servers received", money(own.received_micro)], ["Broker kept", money(own.broker_micro)], ["Fees in it", money(own.fee_micro)]])),
     section("Last rounds", rounds.length ? [roundsTable(rounds), el("p", { class: "body hint" }, el("a", { href: `#/rounds?broker=${address}`, text: "All its rounds" }), " · ", el("a", { href: `#/trades?broker=${address}`, text: "all its trades" }))] : none("It has not traded lately.")),
+  ];
+}
+
+/** The tariff in force, the one announced, and former ones that still hold open orders. */
+function tariffs(broker) {
+  return [
+    section(`Tariff in force: version ${broker.version}`, facts([...tariffFacts(broker.tariff), ["Address", whole(broker.address)]])),
+    ...broker.pending.map((next) => section(`Announced: for orders sent from block ${count(next.effective)} on`, facts(tariffFacts(next.tariff)))),
+    ...broker.former.map((old) => section(`Former: version ${old.version}, for orders sent under it`, facts(tariffFacts(old.tariff)))),
   ];
 }
 
@@ -102,7 +140,7 @@ export async function bookPage(root, { id, alive, onLeave }) {
   onLeave(() => clearInterval(timer));
   if (!alive()) return;
   put(root, heading("Order book", broker.name || short(id, 12, 8), path, `${plural(broker.open_bids, "bid")} and ${plural(broker.open_asks, "ask")} open, ${broker.status}. `, el("a", { href: `#/account/${broker.address}`, text: "Its account" }), " · ", downloads(`${path}/depth`)), tabs([
-    ["Book", () => [...live.cards, section("Tariff", facts([...tariffFacts(broker.tariff), ["Address", whole(broker.address)]]))]],
+    ["Book", () => [...live.cards, ...tariffs(broker)]],
     [`Orders (${broker.open_bids + broker.open_asks})`, () => later(() => Promise.all(["bid", "ask"].map((side) => sideCard(broker.address, side))))],
     ["History", () => later(() => history(broker.address))],
     ["Raw JSON", () => json(broker)],

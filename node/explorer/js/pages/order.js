@@ -4,7 +4,7 @@ import { get, learn } from "../api.js";
 import { el, put } from "../dom.js";
 import { count, plural, short, tokens } from "../format.js";
 import { money, toBlock, toContract, who, whole } from "../links.js";
-import { drawn, drawPath, whyLost, whyOpen } from "../market.js";
+import { drawn, drawPath, partName, whyLost, whyOpen } from "../market.js";
 import { facts, heading, json, none, right, rowOf, section, table, tabs } from "../parts.js";
 import { eventRow } from "../sentences.js";
 import { tip } from "../store.js";
@@ -13,20 +13,23 @@ const ENDS = { matched: "It was matched.", expired: "It expired without a partne
 
 function termsOf(order) {
   const { terms } = order;
+  const steps = order.service_class ? null : ["Price steps (Poisson)", `ω ${terms.omega_micro / 1e6}, μ ${terms.mu}`];
   const bid = order.side === "bid";
   const model = bid ? terms.valuation : terms.cost;
   const flat = bid ? model.limit_micro : model.floor_micro;
   return section("Terms", facts([
     ["Owner", who(order.owner)], ["Book", el("a", { href: `#/book/${order.broker}` }, who(order.broker, { plain: true }))], order.reserved_micro ? ["Reserved", money(order.reserved_micro)] : null,
-    [bid ? "Worth at most" : "Cost at least", money(flat ?? order.path.worth_micro), model.kind === "model" ? " by its model" : ""],
+    [bid ? "Worth at most" : "Cost at least", flat === undefined ? order.path ? money(order.path.worth_micro) : "by its model" : money(flat), model.kind === "model" && order.path ? " by its model" : ""],
     ["In the book since", order.admitted ? toBlock(order.admitted) : "the next block"], ["Expires after", `block ${count(order.expires)}`],
     bid ? ["Service", plural(terms.service_blocks, "block")] : ["Longest service", plural(terms.longest_blocks, "block")],
     bid ? ["Least resource", count(terms.least_resource)] : ["Resources", `${count(terms.resources.computation)} MHz, ${count(terms.resources.communication)} kbit/s, ${count(terms.resources.modelling)} units`],
-    ["Price steps (Poisson)", `ω ${terms.omega_micro / 1e6}, μ ${terms.mu}`],
+    ["Tariff", partName(order)], steps,
   ]));
 }
 
 function pathOf(order) {
+  if (order.service_class) return classOf(order);
+  if (!order.path) return section("Price path", none("The broker has changed its tariff since, and the version this order was under is forgotten: its price path cannot be told any more."));
   const { path } = order;
   const open = order.status !== "closed";
   const now = open ? Math.max(tip() + 1, order.admitted) : order.closed_height;
@@ -42,6 +45,12 @@ function pathOf(order) {
     : `Opened at ${tokens(path.opening_micro)}, stood at ${tokens(path.now_micro)} when it closed.`;
   const draw = (place) => drawPath(place, { points, now: open ? start : points.at(-1).height, kind: order.side, crossing, end: open ? "" : order.reason });
   return section("Price path", el("div", { class: "body" }, el("p", { class: "hint", text: words }), drawn(el("div", { class: "drawing path", "data-testid": "path" }), draw)));
+}
+
+/** An order of a class of equal services has one price and no ladder. */
+function classOf(order) {
+  const own = order.side === "bid" ? "limit less the buyer's fee" : "floor with the server's fee";
+  return section("Class of equal services", el("p", { class: "body sentence", "data-testid": "class" }, `Class ${order.service_class} under version ${order.tariff} of its broker's tariff. No price ladder: it is ranked by its ${own}, ${tokens(order.path.now_micro)}, and all of its side trade at one price. See `, el("a", { href: `#/book/${order.broker}`, text: "the book" }), "."));
 }
 
 /** Why it has not traded yet, or lost. */
@@ -63,7 +72,7 @@ export async function storyFrom(height, id) {
   const { data, meta } = await get(`blocks/${height}`);
   learn(meta.names);
   const events = data.events.filter((event) => Object.values(event.data).includes(id));
-  const pair = (data.clearings?.books ?? []).flatMap((book) => book.pairs).find((each) => [each.bid, each.ask, each.agreement].includes(id));
+  const pair = [...(data.clearings?.books ?? []), ...(data.clearings?.classes ?? [])].flatMap((book) => book.pairs).find((each) => [each.bid, each.ask, each.agreement].includes(id));
   return events.length || pair ? { height, events, pair: pair ?? null } : null;
 }
 

@@ -1,4 +1,4 @@
-// One round: per broker the book as it stood, the pairs that were matched and their prices, who was
+// One round: per book and class of a broker the book as it stood, the pairs that were matched and their prices, who was
 // left over and why, and where the money went.
 
 import { get } from "../api.js";
@@ -6,14 +6,27 @@ import { drawDepth } from "../charts.js";
 import { el, put } from "../dom.js";
 import { count, plural, tokens } from "../format.js";
 import { money, toBlock, toContract, when, who } from "../links.js";
-import { depthOf, downloads, drawn, rangeBar, rangeKey, scaleOf, whyLost } from "../market.js";
+import { depthOf, downloads, drawn, partName, rangeBar, rangeKey, scaleOf, serviceWords, whyLost } from "../market.js";
 import { facts, heading, json, none, right, rowOf, section, table, tabs } from "../parts.js";
 import { nowMs, tip } from "../store.js";
+
+const isClass = (book) => book.number !== undefined;
+
+function classFacts(book, figure) {
+  const price = (micro) => (micro ? tokens(micro) : "–");
+  return [
+    figure("Service", "class-service", book.service ? serviceWords(book.service) : ""),
+    figure("Every buyer pays, before fees", "buyer-price", price(book.buyer_price_micro)),
+    figure("Every server gets, before fees", "seller-price", price(book.seller_price_micro)),
+    figure("Trade reduction", "reduction", book.deferred ? "–" : book.reduced ? "the last pair that crosses is left out; the broker keeps the gap between the two prices" : "none: the price between the first ranks that do not trade fits all that do"),
+  ];
+}
 
 function figures(book) {
   const totals = book.totals ?? {};
   const figure = (name, testid, value) => [name, el("span", { class: "num", "data-testid": testid, text: value })];
   return facts([
+    ...(isClass(book) ? classFacts(book, figure) : []),
     figure("Trades", "trades", count(book.pairs.length)),
     figure("Bids, asks in the round", "orders", `${count(book.bids ?? 0)}, ${count(book.asks ?? 0)}`),
     figure("Pairs considered", "edges", count(book.edges ?? 0)),
@@ -29,11 +42,12 @@ function figures(book) {
 function curve(book) {
   if (!book.curves?.demand.length && !book.curves?.supply.length) return null;
   const prices = book.pairs.map((pair) => pair.price_micro).filter((price) => price !== undefined);
+  if (isClass(book) && prices.length) prices.splice(0, prices.length, book.buyer_price_micro, book.seller_price_micro);
   const mean = prices.length ? Math.floor(prices.reduce((sum, price) => sum + price, 0) / prices.length) : 0;
   const band = prices.length ? { low: Math.min(...prices), high: Math.max(...prices), mean } : null;
   const place = drawn(el("div", { class: "drawing body", "data-testid": "curve" }), (at) => drawDepth(at, depthOf(book.curves), band));
-  const words = `Demand and supply of the whole book before this block${book.curves.thinned ? `; every ${book.curves.thinned + 1}th step is drawn` : ""}. Prices are made pair by pair, so a round has a range of them, not one.`;
-  return [el("h3", { text: "The book as it stood" }), place, el("p", { class: "hint body", text: words })];
+  const words = `Demand and supply of ${isClass(book) ? "the class" : "the whole book"} before this block${book.curves.thinned ? `; every ${book.curves.thinned + 1}th step is drawn` : ""}. ${isClass(book) ? "Limits less the buyers' fee, floors with the servers' fee: as they are ranked." : "Prices are made pair by pair, so a round has a range of them, not one."}`;
+  return [el("h3", { text: `The ${isClass(book) ? "class" : "book"} as it stood` }), place, el("p", { class: "hint body", text: words })];
 }
 
 function pairs(book, height) {
@@ -68,9 +82,9 @@ function considered(book) {
 
 function bookCard(book, height) {
   const title = el("header", {}, el("h2", {}, el("a", { href: `#/book/${book.broker}`, class: "who" }, who(book.broker, { plain: true }))),
-    book.terms ? el("span", { class: "hint", text: `weights ${book.terms.weights}, prices ${book.terms.pricing}, fee ${tokens(book.terms.lambda_micro)} a ${book.terms.fee_basis}${book.number === undefined ? "" : `, class ${book.number + 1}`}` }) : "",
+    book.terms ? el("span", { class: "hint", text: `weights ${book.terms.weights}, prices ${book.terms.pricing}, fee ${tokens(book.terms.lambda_micro)} a ${book.terms.fee_basis}, ${partName({ tariff: book.tariff, service_class: isClass(book) ? book.number + 1 : 0 })}` }) : "",
     book.deferred ? el("span", { class: "tag warn", text: "deferred" }) : "");
-  return el("section", { class: "card round-book", "data-testid": "round-book", "data-broker": book.broker }, title, figures(book), curve(book), pairs(book, height), losers(book, height), considered(book));
+  return el("section", { class: "card round-book", "data-testid": "round-book", "data-broker": book.broker, "data-tariff": book.tariff, "data-class": isClass(book) ? book.number + 1 : 0 }, title, figures(book), curve(book), pairs(book, height), losers(book, height), considered(book));
 }
 
 export async function roundPage(root, { id, alive }) {
@@ -79,11 +93,11 @@ export async function roundPage(root, { id, alive }) {
   const { data: round, meta } = await get(path);
   if (!alive()) return;
   const { height } = round;
-  const books = [...round.books, ...(round.classes ?? [])];
+  const books = [...round.books, ...round.classes];
   document.title = `Round ${count(height)} – TwinChain`;
   const trades = books.reduce((sum, book) => sum + book.pairs.length, 0);
   const welfare = books.reduce((sum, book) => sum + (book.totals?.welfare_micro ?? 0), 0);
-  const title = heading("Auction round", count(height), path, "Cleared in ", toBlock(height), ", ", when(meta.time_ms, nowMs()), `: ${plural(trades, "trade")} in ${plural(books.length, "book")}, welfare ${tokens(welfare)} tokens. `, downloads(path));
+  const title = heading("Auction round", count(height), path, "Cleared in ", toBlock(height), ", ", when(meta.time_ms, nowMs()), `: ${plural(trades, "trade")} in ${plural(round.books.length, "book")}${round.classes.length ? ` and ${plural(round.classes.length, "class", "classes")}` : ""}, welfare ${tokens(welfare)} tokens. `, downloads(path));
   title.querySelector(".actions").prepend(el("nav", { class: "pager", "aria-label": "Neighbouring rounds" },
     height > 1 && el("a", { class: "button", href: `#/round/${height - 1}`, text: "← Previous", rel: "prev" }),
     height < Math.max(tip(), meta.height) && el("a", { class: "button", href: `#/round/${height + 1}`, text: "Next →", rel: "next" }),
