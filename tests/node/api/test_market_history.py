@@ -10,11 +10,14 @@ import httpx
 import pytest
 from msgspec.structs import replace
 
-from auction.actions import FlatLimit
+from auction.actions import BidPrice, Cancel, FlatLimit, Reprice
+from auction.brokers import ServiceClass, Tariff
+from auction.tariffs import ChangeTariff
+from ledger.native import Transfer
 from node.api import statistics
 from node.api.schemas import Reply
 from node.api.schemas_market import AccountMarketModel, ComingModel, OrderModel, RoundModel
-from tests.node.api.small_node import BROKER, BUS, MEMBERS, SmallNode, key_of
+from tests.node.api.small_node import ALICE, BROKER, BUS, MEMBERS, NOTICE_BLOCKS, SmallNode, key_of
 from tests.node.api.test_market_routes import ask, bid, submit
 
 SERVER = key_of(MEMBERS[0])
@@ -219,3 +222,84 @@ async def test_a_format_that_a_route_does_not_have_is_refused(
     answer = await http.get(path)
     assert answer.status_code == 400
     assert answer.json()["code"] == "validation_error"
+
+
+async def test_a_repriced_order_that_closed_shows_its_last_price_and_terms(
+    node: SmallNode, http: httpx.AsyncClient
+) -> None:
+    await submit(node, node.sign(BUS, 0, bid(10_000_000)))
+    node.advance(2)
+    (row,) = await get(http, "/v1/orders")
+    price = BidPrice(
+        expires=400,
+        open_ppm=1_000_000,
+        omega_micro=100_000,
+        mu=1,
+        valuation=FlatLimit(70_000_000),
+    )
+    await submit(node, node.sign(BUS, 1, Reprice(row["id"], price)), node.sign(SERVER, 0, ask()))
+    node.advance(2)
+    closed = await get(http, f"/v1/orders/{row['id']}?at=4")
+    assert (closed["status"], closed["submitted"], closed["tariff"]) == ("closed", 3, 1)
+    assert closed["terms"]["valuation"]["limit_micro"] == 70_000_000
+    assert closed["terms"]["service_blocks"] == bid().service_blocks
+    (book,) = (await get(http, "/v1/rounds/4"))["books"]
+    assert closed["path"]["now_micro"] == book["pairs"][0]["bid_micro"]
+
+
+async def test_a_class_is_told_like_a_book_and_a_former_tariff_beside_it(
+    node: SmallNode, http: httpx.AsyncClient
+) -> None:
+    for _ in range(LOOKS):
+        if node.subscribers:
+            break
+        await http.get("/livez")
+    kind = ServiceClass(
+        service_blocks=3, interval_blocks=1, theta_milli=1_500, least_resource=1_000
+    )
+    tariff = Tariff(
+        lambda_micro=2,
+        sigma_ppm=500_000,
+        fee_basis="deal",
+        weights="surplus",
+        pricing="mcafee",
+        classes=(kind,),
+    )
+    money = Transfer(BROKER.address, 1_000_000)
+    await submit(node, node.sign(BUS, 0, bid(1_000_000)), node.sign(ALICE, 0, money))
+    node.advance()
+    await submit(node, node.sign(BROKER, 0, ChangeTariff(tariff)))
+    node.advance(NOTICE_BLOCKS + 1)
+    path = f"/v1/brokers/{BROKER.address}"
+    broker = await get(http, path)
+    assert (broker["version"], [old["version"] for old in broker["former"]]) == (2, [1])
+    (old,) = await get(http, "/v1/orders")
+    assert (old["tariff"], old["service_class"]) == (1, 0)
+    await submit(node, node.sign(BUS, 1, Cancel(old["id"])))
+    node.advance()
+    offer = replace(ask(), longest_blocks=3)
+    await submit(node, node.sign(BUS, 2, bid()), node.sign(SERVER, 0, offer))
+    node.advance()
+    depth = await get(http, f"{path}/depth")
+    assert (depth["tariff"], depth["service_class"], depth["others"]) == (2, 1, [])
+    assert [step["price_micro"] for step in depth["demand"]] == [60_000_000 - 1]
+    coming = await get(http, f"{path}/coming")
+    (foreseen,) = coming["classes"]
+    assert (foreseen["trades"], foreseen["reduced"], foreseen["tariff"]) == (0, True, 2)
+    node.advance()
+    found = await http.get(f"/v1/rounds/{coming['height']}")
+    Reply[RoundModel].model_validate_json(found.content)
+    (part,) = found.json()["data"]["classes"]
+    assert (part["reduced"], part["tariff"], part["service"]["service_blocks"]) == (True, 2, 3)
+    assert {row["reason"] for row in part["outbid"]} == {"reduced"}
+    for row in part["outbid"]:
+        for _ in range(LOOKS):
+            # Reads of the database wait for their turn, as those behind the live stream do.
+            await get(http, "/v1/trades")
+            order = await get(http, f"/v1/orders/{row['order']}")
+            if "lost" in order:
+                break
+        assert order["lost"] == {"height": coming["height"], **row}
+        assert order["service_class"] == 1
+    block = await get(http, f"/v1/blocks/{coming['height']}")
+    assert "curves" not in block["clearings"]["classes"][0]
