@@ -33,9 +33,11 @@ from auction.appraisal import (
 )
 from auction.brokers import Tariff, read_broker
 from auction.classes import ClassBook
-from auction.edges import Edge, has_edges, link, queue, read_edges, unlink
+from auction.crossing import PathColumns, Paths, paths_of
+from auction.edges import Edge, has_edges, lightest_edge, link, queue, unlink
 from auction.orders import OpenOrder, orders_of_side, read_order, side_byte, write_order
 from auction.pairing import AskSide, BidSide
+from auction.pairs import Integers
 from auction.parameters import MarketParameters
 from auction.pricing import Quote
 from ledger.errors import Corrupt
@@ -85,13 +87,20 @@ def _open_book(
 class _Side:
     """The admitted orders of one side, prepared, and what valuation needs of them in columns."""
 
-    __slots__ = ("asks", "bids", "columns", "orders")
+    __slots__ = ("_paths", "asks", "bids", "columns", "orders")
 
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
+        self._paths = PathColumns()
         self.orders: list[Digest] = []
         self.bids: list[BidSide] = []
         self.asks: list[AskSide] = []
+
+    def paths(self) -> Paths:
+        """Return the price paths of all orders, worked out when first asked for."""
+        for order in (self.bids or self.asks)[self._paths.count :]:
+            self._paths.append(order.path)
+        return self._paths.all()
 
 
 class _Book:
@@ -146,6 +155,9 @@ class _Book:
 
             def pair(row: int) -> tuple[BidSide, AskSide]:
                 return bid, other.asks[row]
+
+            def paths(rows: Integers) -> tuple[Paths, Paths]:
+                return paths_of([bid.path]), other.paths().take(rows)
         else:
             other, ask = self.side(keys.BIDS), AskSide(record, record.terms)
             bids, asks = other.columns.all(), single(ask_row(record, record.terms, owner))
@@ -153,8 +165,11 @@ class _Book:
             def pair(row: int) -> tuple[BidSide, AskSide]:
                 return other.bids[row], ask
 
+            def paths(rows: Integers) -> tuple[Paths, Paths]:
+                return other.paths().take(rows), paths_of([ask.path])
+
         worth = values_and_costs(bids, asks, pair)
-        return quotes_of(self.tariff, worth, other.orders, pair)
+        return quotes_of(self.tariff, worth, other.orders, pair, paths)
 
     def join(self, order: Digest, record: OpenOrder) -> None:
         """Take an order just admitted into its side; a side not read yet holds it already."""
@@ -181,14 +196,14 @@ class _Book:
 
     def _make_room(self, order: Digest, weight: int, *, is_bid: bool) -> bool:
         """Say whether an order takes one more pair, dropping its lightest for a heavier one."""
-        held = read_edges(self.overlay, order)
-        if len(held) < self.degree_cap:
+        full = lightest_edge(self.overlay, order, self.degree_cap)
+        if full is None:
             return True
-        lightest = min(held, key=lambda edge: (edge.weight, -int.from_bytes(edge.other, "big")))
-        if weight <= lightest.weight:
+        least, other = full
+        if weight <= least:
             return False
-        bid, ask = (order, lightest.other) if is_bid else (lightest.other, order)
+        bid, ask = (order, other) if is_bid else (other, order)
         unlink(self.overlay, self.key, bid, ask, self.next_round)
-        if not has_edges(self.overlay, lightest.other):
-            queue(self.overlay, lightest.other, self.next_round)
+        if not has_edges(self.overlay, other):
+            queue(self.overlay, other, self.next_round)
         return True

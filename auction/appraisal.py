@@ -13,6 +13,7 @@ import numpy as np
 
 from auction.actions import Ask, Bid, FlatFloor, UtilityModel
 from auction.brokers import Tariff, buyer_fee, seller_fee
+from auction.crossing import Paths, find_crossings
 from auction.fixed_arrays import Integers
 from auction.orders import OpenOrder
 from auction.pairing import AskSide, BidSide
@@ -114,20 +115,26 @@ def quotes_of(
     worth: tuple[Booleans, Integers, Integers],
     orders: Sequence[Digest],
     pairs: Callable[[int], tuple[BidSide, AskSide]],
+    paths: Callable[[Integers], tuple[Paths, Paths]],
 ) -> Iterator[tuple[Digest, Quote]]:
     """Yield (order, terms) of every pair that fits and can cross: heaviest first, then lower id.
 
     Under `surplus` the weight is what value leaves over cost and fee, so pairs are put in order
-    first and quoted as they are asked for.  Under `spread` it depends on where prices cross.
+    first and quoted as they are asked for.  Under `spread` it depends on where prices cross: found
+    for all at once where the fee counts deals, pair by pair where it counts rounds.
     """
     fits, values, costs = worth
     room = values - costs - (buyer_fee(tariff, 1) + seller_fee(tariff, 1))
     rows = np.flatnonzero(fits & (room >= 0))
     if tariff.weights == "surplus":
-        for row in _heaviest_first(rows, room[rows], orders):
+        for place in _heaviest_first(rows, room[rows], orders):
+            row = int(rows[place])
             quote = _quote(tariff, int(values[row]), int(costs[row]), pairs(row))
             if quote is not None:
                 yield orders[row], quote
+        return
+    if tariff.fee_basis == "deal":
+        yield from _quotes_by_deal(tariff, rows, (values[rows], costs[rows]), orders, pairs, paths)
         return
     found = []
     columns = (rows.tolist(), values[rows].tolist(), costs[rows].tolist())
@@ -139,14 +146,48 @@ def quotes_of(
     yield from found
 
 
+def _quotes_by_deal(
+    tariff: Tariff,
+    rows: Integers,
+    worth: tuple[Integers, Integers],
+    orders: Sequence[Digest],
+    pairs: Callable[[int], tuple[BidSide, AskSide]],
+    paths: Callable[[Integers], tuple[Paths, Paths]],
+) -> Iterator[tuple[Digest, Quote]]:
+    """Find all crossings at once; yield the quotes, made as they are asked for."""
+    values, costs = worth
+    bids, asks = paths(rows)
+    found = find_crossings(
+        (values, values - buyer_fee(tariff, 1), bids),
+        (costs, costs + seller_fee(tariff, 1), asks),
+    )
+    for place in np.flatnonzero(~found.sure).tolist():
+        row = int(rows[place])
+        quote = _quote(tariff, int(values[place]), int(costs[place]), pairs(row))
+        found.crosses[place] = quote is not None
+        if quote is not None:
+            found.height[place] = quote.crossed
+            found.bid[place], found.ask[place] = quote.bid, quote.ask
+    live = np.flatnonzero(found.crosses)
+    weights = found.bid - found.ask + tariff.lambda_micro
+    together = np.maximum(bids.admitted, asks.admitted)
+    for index in _heaviest_first(rows[live], weights[live], orders):
+        place = int(live[index])
+        height = int(found.height[place])
+        terms = (int(found.bid[place]), int(found.ask[place]))
+        since = int(together[place])
+        yield orders[rows[place]], Quote(int(weights[place]), height, *terms, height - since)
+
+
 def _quote(tariff: Tariff, value: int, cost: int, pair: tuple[BidSide, AskSide]) -> Quote | None:
     bid, ask = pair
     return quote_pair(tariff, value, cost, bid.path, ask.path)
 
 
 def _heaviest_first(rows: Integers, weights: Integers, orders: Sequence[Digest]) -> Iterator[int]:
-    """Yield rows by falling weight; rows of one weight by the id of their order."""
+    """Yield places of rows by falling weight; rows of one weight by the id of their order."""
     ranked = np.argsort(-weights, kind="stable")
-    by_weight = zip(rows[ranked].tolist(), weights[ranked].tolist(), strict=True)
+    names: list[int] = rows.tolist()
+    by_weight = zip(ranked.tolist(), weights[ranked].tolist(), strict=True)
     for _, run in groupby(by_weight, key=lambda entry: entry[1]):
-        yield from sorted((row for row, _ in run), key=lambda row: orders[row])
+        yield from sorted((place for place, _ in run), key=lambda place: orders[names[place]])

@@ -76,6 +76,12 @@ def split_label(joined: int, smaller_side: int) -> tuple[int, int]:
     return label, joined - (label << shift)
 
 
+def are_split(ties: Sequence[int], smaller_side: int) -> bool:
+    """Say whether each is the second part that `split_label` gives of some label."""
+    half = 1 << (tie_shift(smaller_side) - 1)
+    return not ties or (-half <= min(ties) and max(ties) < half)
+
+
 def verify(adjacency: Adjacency, mates: Sequence[int], labels: Sequence[int]) -> list[int]:
     """Check a matching and its right labels; return the left labels they imply.
 

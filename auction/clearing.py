@@ -17,11 +17,11 @@ import numpy as np
 
 from auction import keys
 from auction.arrays import Graph, verify_graph
-from auction.certificate import join_label, split_label, verify
+from auction.certificate import are_split, join_label, verify
 from auction.classes import mark
 from auction.departures import close_departed
 from auction.edges import postpone
-from auction.matching import FREE, WorkExceeded, solve
+from auction.matching import FREE, WorkExceeded
 from auction.mcafee import (
     LiveClass,
     SealedClass,
@@ -31,7 +31,7 @@ from auction.mcafee import (
     sealed_class,
 )
 from auction.parameters import MarketParameters, market_parameters
-from auction.rounds import LiveBook, adjacency_of, graph_of, live_books
+from auction.rounds import LiveBook, graph_of, live_books
 from auction.sealed import (
     BOOK_BYTES,
     CLASS_BYTES,
@@ -43,6 +43,7 @@ from auction.sealed import (
     SealedPair,
     decode_clearing,
 )
+from auction.solving import Solution, solve_graph
 from auction.trades import Tally, Trade, carry_out, report_round
 from ledger.codec import encode
 from ledger.errors import Reason, Rejected
@@ -158,21 +159,25 @@ def solve_round(live: LiveRound, seed: bytes, market: MarketParameters, max_byte
 
 def _solve_book(book: LiveBook, seed: bytes, work: int) -> tuple[SealedBook, int]:
     """Return the sealed book and the work it took; deferred when `work` does not suffice."""
-    adjacency = adjacency_of(book, seed)
-    right_count = len(book.asks) if book.labels_on_asks else len(book.bids)
+    graph = graph_of(book, seed)
     try:
-        matching = solve(adjacency, right_count, work)
+        solution = solve_graph(graph, work)
     except WorkExceeded:
         return SealedBook(book.broker.hex(), book.version, deferred=True, pairs=()), work
-    pairs = []
-    for left, right in enumerate(matching.mates):
-        if right != FREE:
-            bid, ask = (left, right) if book.labels_on_asks else (right, left)
-            label, tie = split_label(matching.labels[right], book.smaller_side)
-            pairs.append(SealedPair(book.asks[ask].hex(), book.bids[bid].hex(), label, tie))
+    return seal_solution(book, graph, solution), solution.work
+
+
+def seal_solution(book: LiveBook, graph: Graph, solution: Solution) -> SealedBook:
+    """Return a solved book in the form it is sealed."""
+    lefts, rights = graph.left[solution.rows], graph.right[solution.rows]
+    bids, asks = (lefts, rights) if book.labels_on_asks else (rights, lefts)
+    columns = (bids, asks, solution.label_high[rights], solution.label_low[rights])
+    pairs = [
+        SealedPair(book.asks[ask].hex(), book.bids[bid].hex(), label, tie)
+        for bid, ask, label, tie in zip(*(column.tolist() for column in columns), strict=True)
+    ]
     pairs.sort(key=lambda pair: pair.bid)
-    part = SealedBook(book.broker.hex(), book.version, deferred=False, pairs=tuple(pairs))
-    return part, matching.work
+    return SealedBook(book.broker.hex(), book.version, deferred=False, pairs=tuple(pairs))
 
 
 _Checked = tuple[list[tuple[Trade, ...]], list[tuple[Trade, ...]]]
@@ -225,10 +230,8 @@ def check_book(book: LiveBook, part: SealedBook, seed: bytes) -> tuple[Trade, ..
         return ()
     chosen = _locate(book, part)
     graph = graph_of(book, seed)
-    for _, _, pair in chosen:
-        joined = join_label(pair.label_micro, pair.tie, book.smaller_side)
-        if split_label(joined, book.smaller_side) != (pair.label_micro, pair.tie):
-            raise Rejected(Reason.BAD_CLEARING, "a tie label is out of range")
+    if not are_split([pair.tie for pair in part.pairs], book.smaller_side):
+        raise Rejected(Reason.BAD_CLEARING, "a tie label is out of range")
     if book.pair_count < ARRAYS_FROM:
         _verify_small(book, graph, chosen)
     else:

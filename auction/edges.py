@@ -76,6 +76,25 @@ def unpack_pairs(records: Sequence[bytes]) -> tuple[list[int], list[Digest], Int
     return counts, others, numbers
 
 
+def lightest_edge(view: View, order: Digest, cap: int) -> tuple[int, Digest] | None:
+    """Return weight and other order of the lightest pair (ties: the higher id) of a full order.
+
+    None for an order that keeps fewer than `cap` pairs.
+    """
+    stored = view.get(keys.EDGE + order) or b""
+    size = _ENTRY.size
+    if len(stored) < _HEAD_BYTES + cap * size:
+        return None
+    starts = range(_HEAD_BYTES, len(stored), size)
+    least = min(stored[start + 32 : start + _DUE_START] for start in starts)
+    others = (
+        stored[start : start + 32]
+        for start in starts
+        if stored[start + 32 : start + _DUE_START] == least
+    )
+    return int.from_bytes(least, "big"), max(others)
+
+
 def has_edges(view: View, order: Digest) -> bool:
     """Say whether an order keeps any pair."""
     return view.get(keys.EDGE + order) is not None

@@ -15,6 +15,7 @@ Integers = npt.NDArray[np.int64]
 DIGIT_BITS = 20
 _DIGIT_MASK = (1 << DIGIT_BITS) - 1
 
+_POWERS_OF_TWO = np.left_shift(1, np.arange(62, dtype=np.int64))
 _LN2_MULTIPLES = np.array(fixed.LN2_MULTIPLES, dtype=np.int64)
 _LN_CENTRES = np.array(fixed.LN_CENTRES, dtype=np.int64)
 _INVERSE_CENTRES = np.array(fixed.INVERSE_CENTRES, dtype=np.int64)
@@ -23,13 +24,7 @@ _EXP_CENTRES = np.array(fixed.EXP_CENTRES, dtype=np.int64)
 
 def bit_lengths(values: Integers) -> Integers:
     """Return the number of binary digits of positive integers below 2^62."""
-    lengths = np.zeros(values.shape, dtype=np.int64)
-    rest = values.copy()
-    for step in (32, 16, 8, 4, 2, 1):
-        more = rest >> step > 0
-        lengths[more] += step
-        rest = np.where(more, rest >> step, rest)
-    return lengths + rest
+    return np.searchsorted(_POWERS_OF_TWO, values, side="right").astype(np.int64)
 
 
 def ln_down(values: Integers) -> Integers:

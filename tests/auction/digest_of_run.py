@@ -19,7 +19,7 @@ def main() -> None:
     model = Model(market, dict.fromkeys((key.address for key in KEYS), RICH))
     seen = sha256()
     for _ in range(30):
-        town.block(*random_entries(chance, model, [], town.height + 1))
+        town.block(*random_entries(chance, model, town.height + 1))
         seen.update(town.state.root + town.sealed)
         for event in town.events:
             seen.update(encode(event))

@@ -16,6 +16,7 @@ from auction.appraisal import (
     values_and_costs,
 )
 from auction.brokers import Tariff
+from auction.crossing import paths_of
 from auction.orders import OpenOrder
 from auction.pairing import AskSide, BidSide, evaluate
 from auction.pricing import Quote
@@ -75,20 +76,28 @@ def test_a_side_at_once_is_quoted_as_pair_by_pair(tariff: Tariff) -> None:
     found = 0
     for number in range(40):
         one_bid, one_ask = bids[number], asks[number]
-        for columns, expected, pairs in (
+        for columns, expected, pairs, paths in (
             (
                 (single(tuple(bid_side.all()[:, number].tolist())), ask_side.all()),
                 one_by_one([one_bid], asks, tariff),
                 lambda row, bid=one_bid: (bid, asks[row]),
+                lambda rows, bid=one_bid: (
+                    paths_of([bid.path]),
+                    paths_of([asks[row].path for row in rows.tolist()]),
+                ),
             ),
             (
                 (bid_side.all(), single(tuple(ask_side.all()[:, number].tolist()))),
                 one_by_one(bids, [one_ask], tariff),
                 lambda row, ask=one_ask: (bids[row], ask),
+                lambda rows, ask=one_ask: (
+                    paths_of([bids[row].path for row in rows.tolist()]),
+                    paths_of([ask.path]),
+                ),
             ),
         ):
             worth = values_and_costs(*columns, pairs)
-            quoted = list(quotes_of(tariff, worth, names, pairs))
+            quoted = list(quotes_of(tariff, worth, names, pairs, paths))
             wanted = [(name, q) for name, q in zip(names, expected, strict=True) if q is not None]
             wanted.sort(key=lambda entry: (-entry[1].weight, entry[0]))
             assert quoted == wanted

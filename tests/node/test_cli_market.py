@@ -208,3 +208,13 @@ def signed(
     codec = TransactionCodec((*MARKET, *LICENCES, *TARIFFS), "test", GENESIS, 65_536)
     (action,) = codec.decode(node.sent[0]).envelope.actions
     return action
+
+
+def test_brokers_show_when_their_tariff_changes(runner: CliRunner, node: StandIn) -> None:
+    terms = msgspec.to_builtins(tariff())
+    row = {"name": "north", "address": ORDER, "status": "active", "tariff": terms}
+    rows = [{**row, "pending": [{"effective": 4711, "tariff": terms}]}, {**row, "pending": []}]
+    node.answers["/v1/brokers"] = (200, {"data": rows, "meta": {"names": {}}})
+    result = run(runner, "query", "brokers", "--node", node.url)
+    assert result.exit_code == 0, result.output
+    assert "4711" in result.stdout
