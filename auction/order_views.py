@@ -188,7 +188,11 @@ def _unmatched(
         return {"reason": "waiting", "hint": "it joins the book when the block closes"}
     if not _faced(view, entry):
         return {"reason": "other_side_empty", "hint": "nobody on the other side of this book"}
-    if class_of(tariff, entry.terms, entry.resource) is not None:
+    kind = class_of(tariff, entry.terms, entry.resource)
+    if kind is not None:
+        place = entry.book + bytes((kind,))
+        if view.get(keys.at_height(keys.CLASS_DUE, height) + place) is not None:
+            return {"reason": "class_due", "hint": "its class is cleared in the next round"}
         return {
             "reason": "outside_class_price",
             "hint": "its class has not enough orders yet, or trades at a price it does not meet",

@@ -14,6 +14,7 @@ def test_a_class_is_shown_before_and_after_its_round() -> None:
     waiting = order_views.order(town.state, class_bids(town)[0][0], town.height + 1)
     assert waiting is not None
     assert (waiting["tariff"], waiting["service_class"]) == (1, 1)
+    assert plain(waiting)["unmatched"]["reason"] == "class_due"
     coming = plain(coming_views.coming_book(town.state, BROKER, town.height + 1))
     (kind,) = coming["classes"]
     assert (kind["trades"], kind["reduced"]) == (2, False)

@@ -73,7 +73,7 @@ export function mountBook(root) {
       return;
     }
     drawDepth(drawing, depth);
-    const others = depth.others.length ? ` ${plural(depth.others.length, "more curve")} on its own page: other classes or former tariffs.` : "";
+    const others = depth.others.length ? ` · ${plural(depth.others.length, "more curve")} on its own page: other classes or former tariffs` : "";
     say(note, (depth.crossing
       ? `${plural(depth.crossing, "pair crosses", "pairs cross")} at the next round, by price alone`
       : "No bid meets an ask yet. Prices approach each other round by round.") + others);

@@ -48,7 +48,7 @@ function stepPath(steps, x, y) {
 
 /**
  * Demand falls, supply rises; where they cross, that many pairs could trade. `band` {low, high, mean}
- * are the prices a round traded at.
+ * are the prices a round traded at, told by `words` where there is no mean.
  */
 export function drawDepth(place, depth, band = null) {
   const { demand, supply, crossing } = depth;
@@ -80,7 +80,7 @@ export function drawDepth(place, depth, band = null) {
   }
   if (band) {
     drawing.append(svg("rect", { class: "prices", x: left, width: width - left - 10, y: y(band.high), height: Math.max(2, y(band.low) - y(band.high)) }));
-    drawing.append(text(width - 14, y(band.high) - 4, band.low === band.high ? `traded at ${tokens(band.low)}` : `traded at ${tokens(band.low)} to ${tokens(band.high)}, mean ${tokens(band.mean)}`, "end", "mark"));
+    drawing.append(text(width - 14, y(band.high) - 4, band.words ? band.words : band.low === band.high ? `traded at ${tokens(band.low)}` : `traded at ${tokens(band.low)} to ${tokens(band.high)}, mean ${tokens(band.mean)}`, "end", "mark"));
   }
   if (crossing) {
     drawing.append(svg("line", { class: "crossing", x1: x(crossing), x2: x(crossing), y1: 8, y2: bottom }));

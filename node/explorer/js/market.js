@@ -43,6 +43,7 @@ export function whyOpen(order) {
     case "other_side_empty": return [`No ${order.side === "bid" ? "ask" : "bid"} is open in this book.`];
     case "no_partner": return ["No open order of the other side fits it, or all that fit keep heavier pairs. It is tried again as soon as its book changes for it."];
     case "deferred": return ["It has a partner, but the leader put its book off: the round took too much work. The frozen prices stay for the next block."];
+    case "class_due": return ["Its class of equal services has changed and is cleared in the next round."];
     case "outside_class_price": return ["Its class of equal services has not enough orders yet, or trades at a price it does not meet."];
     case "prices_apart": return ["Prices are still apart. They meet first with ", first ? toContract("order", first.order, 0) : "a partner", ` at block ${count(why.height)}, if nobody is better by then.`];
     default: return [why.hint ?? ""];

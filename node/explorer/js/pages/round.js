@@ -43,11 +43,12 @@ function curve(book) {
   if (!book.curves?.demand.length && !book.curves?.supply.length) return null;
   const prices = book.pairs.map((pair) => pair.price_micro).filter((price) => price !== undefined);
   if (isClass(book) && prices.length) prices.splice(0, prices.length, book.buyer_price_micro, book.seller_price_micro);
+  const words = isClass(book) && book.reduced ? `buyers pay ${tokens(book.buyer_price_micro)}, servers get ${tokens(book.seller_price_micro)}` : "";
   const mean = prices.length ? Math.floor(prices.reduce((sum, price) => sum + price, 0) / prices.length) : 0;
-  const band = prices.length ? { low: Math.min(...prices), high: Math.max(...prices), mean } : null;
+  const band = prices.length ? { low: Math.min(...prices), high: Math.max(...prices), mean, words } : null;
   const place = drawn(el("div", { class: "drawing body", "data-testid": "curve" }), (at) => drawDepth(at, depthOf(book.curves), band));
-  const words = `Demand and supply of ${isClass(book) ? "the class" : "the whole book"} before this block${book.curves.thinned ? `; every ${book.curves.thinned + 1}th step is drawn` : ""}. ${isClass(book) ? "Limits less the buyers' fee, floors with the servers' fee: as they are ranked." : "Prices are made pair by pair, so a round has a range of them, not one."}`;
-  return [el("h3", { text: `The ${isClass(book) ? "class" : "book"} as it stood` }), place, el("p", { class: "hint body", text: words })];
+  const told = `Demand and supply of ${isClass(book) ? "the class" : "the whole book"} before this block${book.curves.thinned ? `; every ${book.curves.thinned + 1}th step is drawn` : ""}. ${isClass(book) ? "Limits less the buyers' fee, floors with the servers' fee: as they are ranked." : "Prices are made pair by pair, so a round has a range of them, not one."}`;
+  return [el("h3", { text: `The ${isClass(book) ? "class" : "book"} as it stood` }), place, el("p", { class: "hint body", text: told })];
 }
 
 function pairs(book, height) {
