@@ -14,7 +14,7 @@ The bounds keep every fixed-point argument inside 62 bits (`auction.fixed`); wha
 the product of several fields, is bounded when the order is submitted.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -136,6 +136,11 @@ class Reprice(Action, tag="reprice"):
 
     order: Hex32
     price: BidPrice | AskPrice
+
+
+def price_fields(price: BidPrice | AskPrice) -> dict[str, Any]:
+    """Return what a new price changes in the terms of an order, by the names of its fields."""
+    return {name: getattr(price, name) for name in price.__struct_fields__}
 
 
 class Rate(Action, tag="rate"):

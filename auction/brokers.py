@@ -104,6 +104,10 @@ class Broker(Record, kw_only=True):
     """At most one change is under way."""
     status: Literal["active", "suspended"] = "active"
 
+    def remembers(self, version: int) -> bool:
+        """Say whether the tariff of a version is still known."""
+        return version == self.version or any(entry.version == version for entry in self.former)
+
     def tariff_of(self, version: int) -> Tariff:
         """Return the terms of orders under a version.  Raises Corrupt for one that is forgotten."""
         if version == self.version:

@@ -8,7 +8,6 @@ when the order closes without a partner.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -22,6 +21,7 @@ from auction.actions import (
     Cancel,
     Rate,
     Reprice,
+    price_fields,
 )
 from auction.agreements import rate
 from auction.brokers import require_broker
@@ -102,11 +102,11 @@ def reprice_order(context: ActionContext, overlay: Overlay, action: Reprice) -> 
     level, worst = record.resource, 0
     if isinstance(terms, Bid) and isinstance(price, BidPrice):
         _require_buyer(overlay, context.sender)
-        terms = replace(terms, **_fields(price))
+        terms = replace(terms, **price_fields(price))
         worst, level = _worst_case(overlay, terms)
     elif isinstance(terms, Ask) and isinstance(price, AskPrice):
         _require_seller(context, overlay)
-        terms = replace(terms, **_fields(price))
+        terms = replace(terms, **price_fields(price))
         _require_cost(terms)
         level = comprehensive_resource(terms.resources, context.block.parameters)
     else:
@@ -141,10 +141,6 @@ def _own_order(overlay: Overlay, order: Digest, sender: Address) -> OpenOrder:
     if record.owner != sender:
         raise Rejected(Reason.NOT_OWNER, "only the owner touches an order")
     return record
-
-
-def _fields(price: BidPrice | AskPrice) -> dict[str, Any]:
-    return {name: getattr(price, name) for name in price.__struct_fields__}
 
 
 def _require_buyer(overlay: Overlay, sender: Address) -> None:

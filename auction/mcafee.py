@@ -109,13 +109,19 @@ def live_classes(view: View, height: int) -> Iterator[LiveClass]:
         record = read_broker(view, broker.hex())
         if record is None:
             raise Corrupt(f"a class without its broker {broker.hex()}")
-        bids, asks = _side(view, place + keys.BIDS), _side(view, place + keys.ASKS)
-        if not bids or not asks:
+        found = standing_class(view, (broker, version, number), record.tariff_of(version))
+        if not found.bids or not found.asks:
             continue
-        tariff = record.tariff_of(version)
-        found = LiveClass(broker, version, number, tariff, bids, asks)
-        if max(cap for _, cap in _caps(found)) >= min(floor for _, floor in _floors(found)):
+        if max(cap for _, cap in caps_of(found)) >= min(floor for _, floor in floors_of(found)):
             yield found
+
+
+def standing_class(view: View, place: tuple[bytes, int, int], tariff: Tariff) -> LiveClass:
+    """Return a class as it stands, crossed or not: broker, tariff version and number name it."""
+    broker, version, number = place
+    key = keys.book_key(broker, version) + bytes((number,))
+    bids, asks = _side(view, key + keys.BIDS), _side(view, key + keys.ASKS)
+    return LiveClass(broker, version, number, tariff, bids, asks)
 
 
 def _side(view: View, place: bytes) -> tuple[tuple[Digest, int], ...]:
@@ -124,12 +130,14 @@ def _side(view: View, place: bytes) -> tuple[tuple[Digest, int], ...]:
     return tuple((key[len(prefix) :], int.from_bytes(price, "big")) for key, price in entries)
 
 
-def _caps(live: LiveClass) -> Iterator[tuple[Digest, int]]:
+def caps_of(live: LiveClass) -> Iterator[tuple[Digest, int]]:
+    """Yield the bids with their limits less the buyer's own fee."""
     fee = buyer_fee(live.tariff, 1)
     return ((order, limit - fee) for order, limit in live.bids)
 
 
-def _floors(live: LiveClass) -> Iterator[tuple[Digest, int]]:
+def floors_of(live: LiveClass) -> Iterator[tuple[Digest, int]]:
+    """Yield the asks with their floors plus the seller's own fee."""
     fee = seller_fee(live.tariff, 1)
     return ((order, floor + fee) for order, floor in live.asks)
 
@@ -140,8 +148,8 @@ def clear_class(live: LiveClass, seed: bytes) -> Outcome:
     def drawn(order: Digest) -> int:
         return tie_mark(seed, live.broker, order)
 
-    bids = sorted(_caps(live), key=lambda entry: (-entry[1], drawn(entry[0])))
-    asks = sorted(_floors(live), key=lambda entry: (entry[1], drawn(entry[0])))
+    bids = sorted(caps_of(live), key=lambda entry: (-entry[1], drawn(entry[0])))
+    asks = sorted(floors_of(live), key=lambda entry: (entry[1], drawn(entry[0])))
     count, prices = reduce_trades([cap for _, cap in bids], [floor for _, floor in asks])
     pairs = sorted((bids[rank][0], asks[rank][0]) for rank in range(count))
     return Outcome(tuple(pairs), *prices)
@@ -153,7 +161,7 @@ def reduce_trades(caps: Sequence[int], floors: Sequence[int]) -> tuple[int, tupl
     `caps` fall, `floors` rise.  Prices are 0 without a trade.
     """
     ranks = min(len(caps), len(floors))
-    crossed = next((rank for rank in range(ranks) if caps[rank] < floors[rank]), ranks)
+    crossed = crossed_ranks(caps, floors)
     if not crossed:
         return 0, (0, 0)
     last_cap, last_floor = caps[crossed - 1], floors[crossed - 1]
@@ -162,6 +170,12 @@ def reduce_trades(caps: Sequence[int], floors: Sequence[int]) -> tuple[int, tupl
         if last_floor <= middle <= last_cap:
             return crossed, (middle, middle)
     return crossed - 1, ((last_cap, last_floor) if crossed > 1 else (0, 0))
+
+
+def crossed_ranks(caps: Sequence[int], floors: Sequence[int]) -> int:
+    """Return k: how many ranks have a cap no less than the floor; `caps` fall, `floors` rise."""
+    ranks = min(len(caps), len(floors))
+    return next((rank for rank in range(ranks) if caps[rank] < floors[rank]), ranks)
 
 
 def sealed_class(live: LiveClass, outcome: Outcome | None) -> SealedClass:

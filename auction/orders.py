@@ -157,7 +157,9 @@ def _report(overlay: Overlay, kind: str, order: Digest, record: OpenOrder) -> No
 def remove(overlay: Overlay, order: Digest, record: OpenOrder, reason: CloseReason) -> None:
     """Close an order without touching money or pairs: record, indexes, counts, its event.
 
-    A place in the queue of arrivals stays behind; who serves the queue drops it.
+    A place in the queue of arrivals stays behind; who serves the queue drops it.  With what the
+    event tells and the transactions that opened and repriced it, an order that has closed can be
+    told in full.
     """
     broker, side = bytes.fromhex(record.terms.broker), side_byte(record)
     overlay.delete(keys.ORDER + order)
@@ -174,6 +176,10 @@ def remove(overlay: Overlay, order: Digest, record: OpenOrder, reason: CloseReas
                 "owner": record.owner,
                 "broker": record.terms.broker,
                 "reason": reason,
+                "tariff": record.tariff,
+                "submitted": record.submitted,
+                "admitted": record.admitted,
+                "resource": record.resource,
             },
         )
     )

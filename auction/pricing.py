@@ -191,17 +191,48 @@ def _search(
 def _step(
     tariff: Tariff, worth: tuple[int, int], paths: tuple[Path, Path], last: int
 ) -> Quote | None:
-    """Find the crossing height by height: each round costs another fee."""
+    """Find the crossing height by height: each round costs another fee.
+
+    Without their clamps the prices are monotone, and clamped ones cross only where those have, so
+    the steps begin there; the prices are `bid_price` and `ask_price` written out, as in `_search`.
+    """
     (value, cost), (buyer, seller) = worth, paths
+    bids, asks = buyer.ladder, seller.ladder
     together = max(buyer.admitted, seller.admitted)
-    settled = max(buyer.admitted + len(buyer.ladder), seller.admitted + len(seller.ladder)) - 1
+    settled = max(buyer.admitted + len(bids), seller.admitted + len(asks)) - 1
     last = min(last, max(together + 1, settled))
-    for height in range(together + 1, last + 1):
+    first = _unclamped_crossing(worth, paths, together + 1, last)
+    for height in range(first, last + 1):
         rounds = height - together
-        cap, floor = value - buyer_fee(tariff, rounds), cost + seller_fee(tariff, rounds)
+        total = total_fee(tariff, rounds)
+        own = total * tariff.sigma_ppm // PPM
+        cap, floor = value - own, cost + total - own
         if cap < floor:
             return None
-        bid, ask = bid_price(value, cap, buyer, height), ask_price(cost, floor, seller, height)
+        step = height - buyer.admitted
+        bid = min(cap, value * bids[step] // UNIT if step < len(bids) else value)
+        step = height - seller.admitted
+        ask = max(floor, -(-cost * asks[step] // UNIT) if step < len(asks) else cost)
         if bid >= ask:
-            return Quote(bid - ask + total_fee(tariff, rounds), height, bid, ask, rounds)
+            return Quote(bid - ask + total, height, bid, ask, rounds)
     return None
+
+
+def _unclamped_crossing(
+    worth: tuple[int, int], paths: tuple[Path, Path], low: int, last: int
+) -> int:
+    """Return the first height of low..last where the ladders alone have crossed, else last + 1."""
+    (value, cost), (buyer, seller) = worth, paths
+    bids, asks = buyer.ladder, seller.ladder
+    high = last + 1
+    while low < high:
+        middle = (low + high) // 2
+        step = middle - buyer.admitted
+        bid = value * bids[step] // UNIT if step < len(bids) else value
+        step = middle - seller.admitted
+        ask = -(-cost * asks[step] // UNIT) if step < len(asks) else cost
+        if bid >= ask:
+            high = middle
+        else:
+            low = middle + 1
+    return low

@@ -8,7 +8,7 @@ may be cached for ever.
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
@@ -22,18 +22,20 @@ from ledger.state import Event, View
 from node.api.backend import Backend, BlockRow, StoredTransaction
 from node.api.events import StreamHub
 from node.api.limits import RateLimiter, RequestLimits
+from node.api.memory import ClosedOrders, LostRounds, PerHeight
 from node.api.metrics import Metrics
 from node.api.params import is_hash
-from node.api.problems import Problem
+from node.api.problems import Problem, invalid
 
 JSON_TYPE = "application/json"
 FOREVER = "public, max-age=31536000, immutable"
 READERS = 4
 CACHE_BYTES_MAX = 32 * 1024 * 1024
 CACHE_ENTRY_MAX = 4 * 1024 * 1024
-CLOSED_ORDERS_MAX = 20_000
 READABLE_PAUSES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4)
 """Seconds between looks for a block that is final but not in the database yet."""
+YIELD_EVERY = 100
+"""Rows of a list looked at between two turns of the event loop."""
 NAMES_MAX = 2000
 """Names given with one answer; the rest are shown by address."""
 
@@ -79,50 +81,6 @@ class ByteCache:
             self._size -= len(old)
 
 
-class ClosedOrders:
-    """How orders that left the state lately ended, from their last events; bounded."""
-
-    def __init__(self, count_max: int = CLOSED_ORDERS_MAX) -> None:
-        self._count_max = count_max
-        self._orders: OrderedDict[str, dict[str, object]] = OrderedDict()
-
-    def note(self, height: int, event: Event) -> None:
-        """Remember the event if it closes an order."""
-        order = event.data.get("order")
-        if event.kind != "order.closed" or not isinstance(order, str):
-            return
-        known: dict[str, object] = {"id": order, "status": "closed", "closed_height": height}
-        self._orders[order] = known | event.data
-        if len(self._orders) > self._count_max:
-            self._orders.popitem(last=False)
-
-    def get(self, order: str) -> dict[str, object] | None:
-        """The last event of the order, None when it is not known."""
-        return self._orders.get(order)
-
-    def newest(self) -> Iterator[dict[str, object]]:
-        """All that are known, the latest first."""
-        return iter(tuple(reversed(self._orders.values())))
-
-
-class PerHeight:
-    """Documents that hold for one height; those of an older one are forgotten together."""
-
-    def __init__(self) -> None:
-        self._height = -1
-        self._documents: dict[str, Mapping[str, object]] = {}
-
-    def get(self, key: str, height: int) -> Mapping[str, object] | None:
-        """The document, None when it has to be made."""
-        return self._documents.get(key) if height == self._height else None
-
-    def put(self, key: str, height: int, document: Mapping[str, object]) -> None:
-        """Keep a document of `height`."""
-        if height != self._height:
-            self._height, self._documents = height, {}
-        self._documents[key] = document
-
-
 @dataclass(slots=True)
 class ApiContext:
     """One per application, at `app.state.api`."""
@@ -135,7 +93,9 @@ class ApiContext:
     now_ms: Callable[[], int]
     cache: ByteCache = field(default_factory=ByteCache)
     closed_orders: ClosedOrders = field(default_factory=ClosedOrders)
+    lost_rounds: LostRounds = field(default_factory=LostRounds)
     depths: PerHeight = field(default_factory=PerHeight)
+    coming_rounds: PerHeight = field(default_factory=PerHeight)
     waits: int = 0
     _readers: ThreadPoolExecutor | None = None
 
@@ -178,6 +138,11 @@ class ApiContext:
             await self.block_at(tip)
             found = await self.read(queries.transaction, identity)
         return found
+
+    def note(self, height: int, event: Event) -> None:
+        """Remember what routes tell of orders that the state has forgotten."""
+        self.closed_orders.note(height, event)
+        self.lost_rounds.note(height, event)
 
     def close(self) -> None:
         """End streams and reader threads."""
@@ -262,6 +227,50 @@ def reply_page(
         following = request.url.include_query_params(cursor=cursor)
         response.headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
     return response
+
+
+def reply_named(request: Request, context: ApiContext, document: Mapping[str, object]) -> Response:
+    """One object of the newest state, with the names of the accounts in it."""
+    meta = context.tip_meta()
+    meta["names"] = names_in(context.backend.state(), document)
+    return reply(request, document, meta)
+
+
+async def reply_rows(
+    request: Request,
+    context: ApiContext,
+    rows: Iterable[Mapping[str, object]],
+    cursor: str | None,
+    limit: int,
+) -> Response:
+    """One page of rows; the cursor is the id of the last row of the page before.
+
+    A row that has gone since makes its cursor useless, so the list says that instead of
+    starting over.
+    """
+    page: list[Mapping[str, object]] = []
+    more = False
+    reached = cursor is None
+    for number, row in enumerate(rows, start=1):
+        if number % YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+        if not reached:
+            reached = _row_key(row) == cursor
+        elif len(page) == limit:
+            more = True
+            break
+        else:
+            page.append(row)
+    if not reached:
+        raise invalid("query.cursor", "is not a cursor of this list, or its entry has gone")
+    meta = context.tip_meta()
+    meta["names"] = names_in(context.backend.state(), page)
+    return reply_page(request, page, _row_key(page[-1]) if more else None, meta)
+
+
+def _row_key(row: Mapping[str, object]) -> str:
+    """The id of a row, whatever kind it is of."""
+    return str(row["id"] if "id" in row else row["address"])
 
 
 def revalidated(

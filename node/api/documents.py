@@ -28,6 +28,9 @@ from node.api.context import name_of, party
 LEADERS_SHOWN = 4
 """Turns shown with a block in a list, beyond those that were used."""
 
+ROUND_ONLY = frozenset({"curves", "considered", "outbid"})
+"""Parts of a round's document that make a block's answer large."""
+
 _PASSED_OVER = frozenset({"jailed", "ejected"})
 
 
@@ -106,8 +109,20 @@ def read_full(
         receipts=queries.receipts(row.height),
         commits=Commits.decode(block.commits),
         events=queries.events(row.height),
-        round=msgspec.json.decode(stored_round) if stored_round else {"books": [], "classes": []},
+        round=short_round(stored_round),
     )
+
+
+def short_round(stored: bytes | None) -> Mapping[str, object]:
+    """The rounds of a block without what only `/v1/rounds/{height}` shows."""
+    whole = msgspec.json.decode(stored) if stored else {"books": [], "classes": []}
+    return {
+        where: [
+            {name: value for name, value in one.items() if name not in ROUND_ONLY}
+            for one in whole[where]
+        ]
+        for where in ("books", "classes")
+    }
 
 
 def transactions_in(body: bytes) -> list[bytes]:

@@ -41,7 +41,7 @@ class Feed:
                 row = found[0].row
                 self._context.metrics.saw_block(row.time_ms, row.view, row.transactions)
                 for event in found[1]:
-                    self._context.closed_orders.note(number, event)
+                    self._context.note(number, event)
                 yield self._frames(found)
             done = max(done, height)
 
@@ -69,7 +69,7 @@ class Feed:
         height, told = await self._context.read(read)
         for at, events in told:
             for event in events:
-                self._context.closed_orders.note(at, event)
+                self._context.note(at, event)
         return height
 
     async def _read(self, height: int) -> BlockWithEvents | None:

@@ -42,6 +42,7 @@ Limit = Annotated[
 ]
 Hex64 = Annotated[str, AfterValidator(_hex64)]
 HashPath = Annotated[Hex64, Path(description="64 lower-case hex digits.", examples=["ab" * 32])]
+AddressFilter = Annotated[Hex64 | None, Query(description="Account, 64 hex digits.")]
 Cursor = Annotated[
     str | None, Query(max_length=400, description="`next_cursor` of the page before.")
 ]

@@ -1,125 +1,162 @@
-"""What the market did, newest first: trades across blocks, and the totals of each round.
+"""What the market did, newest first: trades across blocks, totals of rounds, figures of accounts.
 
-Both lists are read from the events of final blocks, so they say the same on every node.  One answer
-looks at no more than SCAN_BLOCKS blocks; where trades are rarer than that the page is short and
-its cursor leads on.
+All of it is read from the events of final blocks, so it says the same on every node.  How many
+blocks one answer looks at is bounded in `node/api/history.py` and `node/api/statistics.py`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
+from pydantic import BeforeValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
 from auction import views
-from ledger.state import Event, View
-from node.api.backend import BlockRow, Queries
-from node.api.context import context_of, names_in, reply_page
-from node.api.documents import event_document
-from node.api.params import KNOWN_QUERY, LIMIT_DEFAULT, Cursor, Limit, parse_numbers
-from node.api.schemas import ERRORS, Document, Page
+from ledger.state import View
+from node.api import history
+from node.api.context import ApiContext, context_of, names_in, reply, reply_page
+from node.api.csv_rows import CSV_ANSWER, Format, csv_response
+from node.api.params import (
+    KNOWN_QUERY,
+    LIMIT_DEFAULT,
+    AddressFilter,
+    Cursor,
+    HashPath,
+    Limit,
+    decimal,
+    parse_numbers,
+)
+from node.api.schemas import ERRORS, Document, Page, Reply
+from node.api.schemas_market import AccountMarketModel
+from node.api.statistics import WINDOW_DEFAULT, WINDOW_MAX, read_statistics
 
-SCAN_BLOCKS = 2_000
-SCAN_PAGE = 200
-_SUMMED = ("paid_micro", "received_micro", "broker_micro", "fee_micro")
+CSV_PAGE = 200
+CSV_SCANS_MAX = 20
+"""Bounded scans behind one CSV answer, of `history.SCAN_BLOCKS` blocks each."""
+
+TRADE_COLUMNS = ("id", "height", "index", "time_ms")
+TRADE_DATA = (
+    *("broker", "buyer", "seller", "bid", "ask", "agreement", "rounds", "bid_micro", "ask_micro"),
+    *("price_micro", "paid_micro", "received_micro", "broker_micro", "fee_micro", "value_micro"),
+    *("cost_micro", "weight_micro", "buyer_label_micro", "seller_label_micro"),
+)
+ROUND_COLUMNS = (
+    *("height", "time_ms", "trades", "price_micro", "low_micro", "high_micro", "paid_micro"),
+    *("received_micro", "broker_micro", "fee_micro", "value_micro", "cost_micro"),
+)
 
 router = APIRouter(prefix="/v1", tags=["market"], dependencies=[KNOWN_QUERY])
 Row = dict[str, object]
+Window = Annotated[
+    int, BeforeValidator(decimal), Query(ge=1, le=WINDOW_MAX, description="Blocks to look back.")
+]
 
 
-@router.get("/trades", response_model=Page[Document], responses=ERRORS, operation_id="list_trades")
+@router.get(
+    "/trades",
+    response_model=Page[Document],
+    responses=ERRORS | CSV_ANSWER,
+    operation_id="list_trades",
+)
 async def list_trades(
-    request: Request, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    request: Request,
+    broker: AddressFilter = None,
+    account: AddressFilter = None,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    form: Format = "json",
 ) -> Response:
     """Trades, newest first, each with what its agreement came to as far as the state still says."""
     context = context_of(request)
     before = parse_numbers(cursor, 2)
     place = (before[0], before[1]) if before else None
-    rows, following = await context.read(_trades, context.backend.queries, place, limit)
+    wanted = {"broker": broker, "account": account}
+
+    def read(at: tuple[int, ...] | None, count: int) -> history.Found:
+        place = (at[0], at[1]) if at else None
+        return history.read_trades(context.backend.queries, place, count, wanted)
+
+    if form == "csv":
+        rows = _all(context, read, place, 2)
+        flat = ([_flat(row) for row in some] async for some in rows)
+        return csv_response("trades", TRADE_COLUMNS + TRADE_DATA, flat)
+    found, following = await context.read(read, place, limit)
     state = context.backend.state()
-    page = [{**row, "agreement": _outcome(state, row)} for row in rows]
+    page = [{**row, "agreement": _outcome(state, row)} for row in found]
     meta = context.tip_meta()
-    meta["names"] = names_in(state, rows)
+    meta["names"] = names_in(state, found)
     return reply_page(request, page, following, meta)
 
 
-@router.get("/rounds", response_model=Page[Document], responses=ERRORS, operation_id="list_rounds")
+@router.get(
+    "/rounds",
+    response_model=Page[Document],
+    responses=ERRORS | CSV_ANSWER,
+    operation_id="list_rounds",
+)
 async def list_rounds(
-    request: Request, limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None
+    request: Request,
+    broker: AddressFilter = None,
+    account: AddressFilter = None,
+    limit: Limit = LIMIT_DEFAULT,
+    cursor: Cursor = None,
+    form: Format = "json",
 ) -> Response:
-    """Rounds that traded, newest first: how many trades, at which prices, how much money."""
+    """Rounds that traded, newest first: how many trades, at which prices, how much money.
+
+    With a broker or an account, the totals of their trades alone.
+    """
     context = context_of(request)
     before = parse_numbers(cursor, 1)
-    height = before[0] if before else None
-    rows, following = await context.read(_rounds, context.backend.queries, height, limit)
+    wanted = {"broker": broker, "account": account}
+
+    def read(at: tuple[int, ...] | None, count: int) -> history.Found:
+        return history.read_rounds(context.backend.queries, at[0] if at else None, count, wanted)
+
+    if form == "csv":
+        return csv_response("rounds", ROUND_COLUMNS, _all(context, read, before, 1))
+    rows, following = await context.read(read, before, limit)
     return reply_page(request, rows, following, context.tip_meta())
 
 
-def _trading_blocks(queries: Queries, before: int | None) -> Iterator[tuple[BlockRow, bool]]:
-    """Blocks that traded, newest first; ends with (block, True) where the scan stopped early."""
-    seen = 0
-    while True:
-        rows = queries.blocks(before, SCAN_PAGE)
-        for row in rows:
-            seen += 1
-            if row.trades:
-                yield row, False
-            before = row.height
-            if seen >= SCAN_BLOCKS:
-                yield row, True
-                return
-        if len(rows) < SCAN_PAGE:
+@router.get(
+    "/accounts/{address}/market",
+    response_model=Reply[AccountMarketModel],
+    responses=ERRORS,
+    operation_id="get_account_market",
+)
+async def get_account_market(
+    request: Request, address: HashPath, blocks: Window = WINDOW_DEFAULT
+) -> Response:
+    """What an account traded over the last blocks, as buyer, server and broker, and its ratings."""
+    context = context_of(request)
+    tip = context.backend.tip().height
+    queries = context.backend.queries
+    document = await context.read(read_statistics, queries, address, tip, blocks)
+    meta = context.tip_meta()
+    meta["names"] = names_in(context.backend.state(), document)
+    return reply(request, document, meta)
+
+
+async def _all(
+    context: ApiContext,
+    read: Callable[[tuple[int, ...] | None, int], history.Found],
+    place: tuple[int, ...] | None,
+    width: int,
+) -> AsyncIterator[Sequence[Row]]:
+    """Page after page, as far as a CSV answer may go; `width` numbers make a cursor."""
+    for _ in range(CSV_SCANS_MAX):
+        rows, following = await context.read(read, place, CSV_PAGE)
+        yield rows
+        if following is None:
             return
+        place = parse_numbers(following, width)
 
 
-def _made(events: Sequence[Event]) -> list[tuple[int, Event]]:
-    """The trades of a block with their places in the live stream."""
-    return [item for item in enumerate(events, start=1) if item[1].kind == "trade.made"]
-
-
-def _trades(
-    queries: Queries, before: tuple[int, int] | None, limit: int
-) -> tuple[list[Row], str | None]:
-    found: list[Row] = []
-    for block, stopped in _trading_blocks(queries, before[0] + 1 if before else None):
-        if stopped:
-            return found, f"{block.height}.0"
-        for index, event in reversed(_made(queries.events(block.height))):
-            if before is not None and (block.height, index) >= before:
-                continue
-            if len(found) == limit:
-                return found, f"{found[-1]['height']}.{found[-1]['index']}"
-            document = event_document(block.height, index, event)
-            found.append({**document, "time_ms": block.time_ms})
-    return found, None
-
-
-def _rounds(queries: Queries, before: int | None, limit: int) -> tuple[list[Row], str | None]:
-    found: list[Row] = []
-    for block, stopped in _trading_blocks(queries, before):
-        if stopped or len(found) == limit:
-            return found, str(block.height if stopped else found[-1]["height"])
-        trades = [event.data for _, event in _made(queries.events(block.height))]
-        if trades:
-            found.append({**_totals(trades), "height": block.height, "time_ms": block.time_ms})
-    return found, None
-
-
-def _totals(trades: Sequence[Mapping[str, object]]) -> Row:
-    """Sums and price range of one round; the mean price is rounded down."""
-    prices = [_integer(trade, "price_micro") for trade in trades]
-    return {
-        "trades": len(trades),
-        "price_micro": sum(prices) // len(prices),
-        "low_micro": min(prices),
-        "high_micro": max(prices),
-        **{name: sum(_integer(trade, name) for trade in trades) for name in _SUMMED},
-    }
-
-
-def _integer(data: Mapping[str, object], name: str) -> int:
-    value = data.get(name)
-    return value if isinstance(value, int) else 0
+def _flat(row: Row) -> Row:
+    data = row["data"]
+    return {**row, **data} if isinstance(data, Mapping) else row
 
 
 def _outcome(view: View, row: Row) -> Mapping[str, object]:

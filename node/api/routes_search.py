@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auction import views
+from auction.order_views import is_open
 from ledger.members import members, registrations
 from node.api.context import ApiContext, context_of, name_of, reply
 from node.api.params import KNOWN_QUERY, is_hash
@@ -58,8 +59,7 @@ async def _by_hash(context: ApiContext, text: str) -> list[Hit]:
     if final is not None or backend.mempool.get(digest) is not None:
         hits.append(_hit("transaction", text, "", f"/v1/txs/{text}"))
     state = backend.state()
-    coming = backend.tip().height + 1
-    if views.order(state, text, coming) or context.closed_orders.get(text):
+    if is_open(state, text) or context.closed_orders.get(text):
         hits.append(_hit("order", text, "", f"/v1/orders/{text}"))
     if views.agreement(state, text):
         hits.append(_hit("agreement", text, "", f"/v1/agreements/{text}"))

@@ -11,7 +11,7 @@ request apart, which only shape blocks of our own.  Contract: consensus/simplex/
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from auction.views import round_document
+from auction.round_views import round_document
 from consensus.checks import Claim, select_evidence
 from consensus.documents import election_document
 from consensus.election import Election
@@ -158,7 +158,8 @@ class Application:
         candidates = in_time(self.mempool.candidates(), budget_ms)
         material = Material(candidates, tuple(self._late_votes.values()), tuple(self._evidence))
         verify = self._trust.verify_vote
-        proposal = build_block(self.chain, head, builder, request, material, verify)
+        with self.chain.timing.step("build"):
+            proposal = build_block(self.chain, head, builder, request, material, verify)
         self._proposals.keep(proposal)
         self._decoded = (proposal.data, proposal.block)
         return proposal.data
@@ -175,7 +176,8 @@ class Application:
         block = self._decode(data)
         held = self._proposals.executed(block.hash)
         if held is None or held.data != data:
-            proposal = check_decoded(self.chain, self.head, block, data, self._trust)
+            with self.chain.timing.step("check"):
+                proposal = check_decoded(self.chain, self.head, block, data, self._trust)
             self._proposals.keep(proposal)
 
     def commit(self, digest: Digest, certificate: Certificate) -> HeightStart:
@@ -188,6 +190,7 @@ class Application:
         changes = execution.overlay.changes
         state, voting = self.head.state, self.head.validators
         witness = TradeWitness(state, proposal, keep=self._keeps_proofs)
+        told = round_bytes(proposal, state)
         state.merge(execution.overlay)
         self.head = head_after(state, block, certificate)
         changed = self.head.validators.digest != voting.digest
@@ -200,7 +203,7 @@ class Application:
             events=execution.events,
             changes=changes,
             election=election_bytes(self.head.election),
-            round=round_bytes(proposal),
+            round=told,
             trade_proofs=witness.seal(state),
             next_set=self.head.validators if changed else None,
         )
@@ -257,8 +260,10 @@ def election_bytes(election: Election) -> bytes:
     return encode({**election_document(election)})
 
 
-def round_bytes(proposal: Proposal) -> bytes:
-    """The document of the rounds sealed in a block, empty if there were none."""
-    if proposal.block.clearings == NO_ROUND:
+def round_bytes(proposal: Proposal, before: State) -> bytes:
+    """The document of the rounds sealed in a block on top of `before`, empty without any."""
+    block = proposal.block
+    if block.clearings == NO_ROUND:
         return b""
-    return encode(round_document(proposal.block.clearings, proposal.execution.events))
+    height = block.header.height
+    return encode(round_document(block.clearings, proposal.execution.events, before, height))

@@ -83,7 +83,7 @@ def build_block(
         head.state,
         block_context(chain, head, view, time_ms, seed),
         material.candidates,
-        rules_of(head.election, commits),
+        rules_of(head.election, commits, chain.timing),
         None,
         building=True,
         limits=head.limits,

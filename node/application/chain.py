@@ -13,10 +13,10 @@ brings the steps that open and close a block.  The order of the steps is a rule 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auction.clearing import deferred_height, seal
-from auction.closing import close as close_market
+from auction.closing import close as close_books
 from auction.handlers import ACTIONS as MARKET_ACTIONS
 from auction.handlers import HANDLERS as MARKET_HANDLERS
 from auction.licences import ACTIONS as LICENCE_ACTIONS
@@ -53,6 +53,7 @@ from ledger.state import Overlay
 from ledger.transactions import TransactionCodec
 from ledger.types import Digest
 from node.application.genesis import LoadedGenesis
+from node.application.timing import BlockTiming
 
 ACTIONS = (
     *NATIVE_ACTIONS,
@@ -95,6 +96,8 @@ class Chain:
 
     genesis: LoadedGenesis
     codec: TransactionCodec
+    timing: BlockTiming = field(default_factory=BlockTiming, compare=False)
+    """What executing its blocks costs this process; no rule reads it."""
 
     @property
     def name(self) -> str:
@@ -120,8 +123,16 @@ def chain_of(genesis: LoadedGenesis) -> Chain:
     return Chain(genesis, codec)
 
 
-def rules_of(election: Election, commits: Commits) -> Rules:
+def rules_of(election: Election, commits: Commits, timing: BlockTiming) -> Rules:
     """How the block with these commits is executed, at the height of this election."""
+
+    def clear_round(context: BlockContext, overlay: Overlay, sealed: bytes | None) -> bytes:
+        with timing.step("clear"):
+            return seal(context, overlay, sealed)
+
+    def close_market(context: BlockContext, overlay: Overlay) -> None:
+        with timing.step("admit"):
+            close_books(context, overlay)
 
     def open_turn(context: BlockContext, overlay: Overlay) -> None:
         open_block(context, overlay, commits, election)
@@ -133,7 +144,7 @@ def rules_of(election: Election, commits: Commits) -> Rules:
     return Rules(
         handlers=HANDLERS,
         opening=(open_turn,),
-        sealer=seal,
+        sealer=clear_round,
         closing=(
             close_market,
             unlock_unbonding,

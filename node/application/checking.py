@@ -94,7 +94,7 @@ def check_decoded(chain: Chain, head: Head, block: Block, data: bytes, trust: Tr
         head.state,
         block_context(chain, head, header.view, header.time_ms, seed),
         transactions,
-        rules_of(head.election, commits),
+        rules_of(head.election, commits, chain.timing),
         block.clearings,
         building=False,
         limits=head.limits,

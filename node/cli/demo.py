@@ -38,7 +38,7 @@ def demo(
         bool, typer.Option("--json", help="One line of JSON per thing that happened.")
     ] = False,
 ) -> None:
-    """Let ITS subsystems, DT servers and a broker trade with orders from the paper's table.
+    """Let ITS subsystems and DT servers trade at the brokers with orders from the paper's table.
 
     \b
     Examples:

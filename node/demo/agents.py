@@ -14,8 +14,8 @@ from ledger.members import Resources
 from ledger.transactions import Action
 from node.demo.draws import draw_ask, draw_bid, draw_rating
 
-BUYER_OPEN_BIDS = 3
-SELLER_OPEN_ASKS = 4
+BUYER_OPEN_BIDS = 4
+SELLER_OPEN_ASKS = 6
 SLOTS = 16
 # Blocks an agent leaves its last transaction before it looks at its own orders again.
 SETTLE_BLOCKS = 3
@@ -90,8 +90,8 @@ class Seller:
 
 
 def choose_broker(random: Random, brokers: Sequence[str]) -> str:
-    """Mostly the first broker, so that its book is deep; sometimes another."""
-    if len(brokers) == 1 or random.randrange(4) > 0:
+    """Half of all orders to the first broker, so that its book is deep; the rest to the others."""
+    if len(brokers) == 1 or random.randrange(2) == 0:
         return brokers[0]
     return brokers[random.randrange(1, len(brokers))]
 

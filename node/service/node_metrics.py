@@ -2,7 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from node.service.connection_guard import ConnectionLimits
@@ -57,3 +62,11 @@ class PartsCollector(Collector):
         for code, count in sorted(intake.rejected.items()):
             rejected.add_metric([code], count)
         yield rejected
+        work = HistogramMetricFamily(
+            "twinchain_block_step_seconds",
+            "Processor time of the steps of a block; build and check contain clear and admit.",
+            labels=["step"],
+        )
+        for step, spent in runtime.application.chain.timing.spent.items():
+            work.add_metric([step], spent.cumulative(), spent.seconds)
+        yield work

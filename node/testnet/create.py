@@ -64,6 +64,8 @@ class Wanted:
     chain: str | None = None
     compose: bool = False
     boundary_blocks: int | None = None
+    slots: int | None = None
+    """Service slots of each server, for new networks only; what the plan has when None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +104,12 @@ def _create(layout: Layout, wanted: Wanted) -> Description:
         raise TestnetError(
             f"--chain {wanted.chain!r}: a name starts with a letter and goes on with a-z, 0-9, '-'"
         )
+    if wanted.slots is not None and not 1 <= wanted.slots <= plan.MAX_SLOTS:
+        raise TestnetError(f"--slots is 1 to {plan.MAX_SLOTS}, not {wanted.slots}")
     _refuse_leftovers(layout, count)
     addresses = [node_addresses(index, base_port, wanted.compose) for index in range(count)]
     _make_keys(layout, count)
-    validators = _validators(layout, addresses)
+    validators = _validators(layout, addresses, wanted.slots)
     accounts = _accounts(layout)
     block_time_ms = wanted.block_time_ms or DEFAULT_BLOCK_TIME_MS
     chain = wanted.chain or DEFAULT_CHAIN
@@ -240,14 +244,16 @@ def _make_key(order: _KeyOrder) -> None:
         )
 
 
-def _validators(layout: Layout, addresses: Sequence[NodeAddresses]) -> list[ValidatorPlan]:
+def _validators(
+    layout: Layout, addresses: Sequence[NodeAddresses], slots: int | None
+) -> list[ValidatorPlan]:
     return [
         ValidatorPlan(
             name=plan.server_name(index),
             address=read_public(layout.node(index) / "signing.json").public_key,
             vrf_key=read_public(layout.node(index) / "vrf.json").public_key,
             endpoint=where.url,
-            profile=plan.server_profile(index),
+            profile=plan.server_profile(index, slots),
         )
         for index, where in enumerate(addresses)
     ]

@@ -5,7 +5,9 @@ several buyers at once.  They are fixed, not drawn: two networks made alike diff
 Units: MHz of computation, kbit/s of communication, model units; micro-tokens of money.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from auction.brokers import FeeBasis, Pricing, Weights
 
 TOKEN = 1_000_000
 
@@ -17,8 +19,6 @@ ITS_SUBSYSTEMS = (
     "parking-guidance",
     "emergency-dispatch",
 )
-# The first trades by the paper's own rule, the second by competitive prices.
-BROKERS = ("city-broker", "campus-broker")
 TREASURY = "treasury"
 DEMO_ACCOUNTS = ("alice", "bob")
 
@@ -31,9 +31,32 @@ POOL_MICRO = 100_000_000 * TOKEN
 
 # The broker's fee of a deal: 0.5 per unit of service time, at the usual 10 units.
 FEE_MICRO = 5 * TOKEN
+# The fee of one round, where rounds are counted: a pair takes ten or so until it crosses.
+ROUND_FEE_MICRO = TOKEN // 2
 LARGEST_RESOURCE_MHZ = 50_000
 
 MAX_VALIDATORS = 100
+MAX_SLOTS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerProfile:
+    """One broker and its tariff; the fee is shared evenly by buyer and seller."""
+
+    name: str
+    fee_micro: int
+    fee_basis: FeeBasis
+    weights: Weights
+    pricing: Pricing
+
+
+# The first trades by the paper's own rule; the others show what its readers may compare it with.
+BROKER_PROFILES = (
+    BrokerProfile("city-broker", FEE_MICRO, "deal", "spread", "paper"),
+    BrokerProfile("harbour-broker", ROUND_FEE_MICRO, "round", "spread", "midpoint"),
+    BrokerProfile("campus-broker", FEE_MICRO, "deal", "surplus", "core_buyer"),
+)
+BROKERS = tuple(profile.name for profile in BROKER_PROFILES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +83,12 @@ def server_name(index: int) -> str:
     return f"dt-server-{index + 1}"
 
 
-def server_profile(index: int) -> ServerProfile:
-    """Hardware class of validator `index`; the classes repeat."""
-    return PROFILES[index % len(PROFILES)]
+def server_profile(index: int, slots: int | None = None) -> ServerProfile:
+    """Hardware class of validator `index`; the classes repeat.  `slots` None: as the class has."""
+    profile = PROFILES[index % len(PROFILES)]
+    return profile if slots is None else replace(profile, slots=slots)
+
+
+def broker_profile(name: str) -> BrokerProfile:
+    """The tariff of a broker of the plan.  Raises KeyError for another."""
+    return {profile.name: profile for profile in BROKER_PROFILES}[name]

@@ -3,11 +3,12 @@
 from msgspec.structs import replace
 
 from auction import keys
+from auction.coming_views import coming_book
 from auction.fairness import judge
-from auction.preview import preview
 from auction.rounds import live_books
 from auction.sealed import Clearing, decode_clearing
 from tests.auction.test_clearing import crowded_town
+from tests.auction.town import BROKERS
 
 
 def test_nobody_envies_anybody_in_a_valid_round() -> None:
@@ -46,19 +47,21 @@ def test_a_buyer_sees_that_a_worse_partner_was_given_to_it() -> None:
     )
 
 
-def test_the_preview_weighs_what_the_round_will_weigh() -> None:
+def test_the_dry_run_weighs_what_the_round_will_weigh() -> None:
     town = crowded_town()
     root = town.state.root
-    shown = preview(town.state, town.height + 1)
+    brokers = [broker.address for broker in BROKERS[:5]]
+    shown = {each: coming_book(town.state, each, town.height + 1) for each in brokers}
     assert town.state.root == root
     town.block()
-    weights = {data["broker"]: data["weight_micro"] for data in town.of_kind("round.cleared")}
-    books = shown["books"]
-    assert isinstance(books, list)
-    assert {book["broker"]: book["weight_micro"] for book in books} == weights
-    assert preview(town.state, town.height + 1) == {
-        "height": town.height + 1,
-        "books": [],
-        "classes": [],
-    }
+    weights = {str(data["broker"]): data["weight_micro"] for data in town.of_kind("round.cleared")}
+    assert len(weights) > 1
+    for broker, book in shown.items():
+        assert book is not None
+        assert book["weight_micro"] == weights.get(broker, 0)
+        assert book["solved"] is True
+    after = coming_book(town.state, brokers[0], town.height + 1)
+    assert after is not None
+    assert after["pairs"] == []
+    assert coming_book(town.state, "ab" * 32, town.height + 1) is None
     assert decode_clearing(b'{"books":[],"classes":[]}') == Clearing((), ())

@@ -6,13 +6,11 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from auction import views
 from auction.actions import CostModel, UtilityModel
 from auction.clearing import deferred_height
 from auction.mcafee import ClassPair, SealedClass, live_classes, reduce_trades
 from auction.orders import read_order
 from auction.parameters import MarketParameters
-from auction.preview import preview
 from auction.sealed import Clearing, decode_clearing
 from ledger.codec import encode
 from ledger.errors import Reason, Rejected
@@ -20,7 +18,6 @@ from ledger.members import Resources
 from tests.auction.invariants import check_tables
 from tests.auction.test_orders import BUYER, SERVER, refusal_of
 from tests.auction.test_reprice import to_limit
-from tests.auction.test_views import plain
 from tests.auction.town import (
     AT_MCAFEE,
     BROKERS,
@@ -294,26 +291,3 @@ def test_fees_are_inside_the_limits_of_a_class() -> None:
     town.block()
     assert len(town.of_kind("trade.made")) == 1
     assert AT_MCAFEE == 6
-
-
-def test_a_class_is_shown_before_and_after_its_round() -> None:
-    town = busy_town((1_000, 900, 500), (300, 400, 700))
-    waiting = views.order(town.state, class_bids(town)[0][0], town.height + 1)
-    assert waiting is not None
-    assert waiting["tariff"] == 1
-    foreseen = plain(preview(town.state, town.height + 1))["classes"]
-    assert [len(part["pairs"]) for part in foreseen] == [2]
-    town.block()
-    shown = plain(views.round_document(town.sealed, town.events))
-    assert shown["books"] == []
-    (part,) = shown["classes"]
-    assert (part["number"], part["service_class"], part["trades"]) == (0, 1, 2)
-    assert part["buyer_price_micro"] == part["seller_price_micro"] == 603
-    assert part["totals"]["fee_micro"] == 60
-    assert {pair["price_micro"] for pair in part["pairs"]} == {603}
-    left = next(
-        row for row in views.orders(town.state, height=town.height + 1) if row["side"] == "bid"
-    )
-    document = views.order(town.state, str(left["id"]), town.height + 1)
-    assert document is not None
-    assert plain(document)["unmatched"]["reason"] == "outside_class_price"

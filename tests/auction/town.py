@@ -16,6 +16,7 @@ from auction.closing import close
 from auction.genesis import GenesisBroker, MarketGenesis, seed_state
 from auction.handlers import ACTIONS, HANDLERS
 from auction.parameters import MarketParameters
+from auction.round_views import round_document
 from ledger import membership, native, proposals, vrf
 from ledger.accounts import total_money
 from ledger.crypto import SigningKey, digest
@@ -209,6 +210,8 @@ class Town:
             ALL_ACTIONS, CHAIN, GENESIS_HASH, self.parameters.max_transaction_bytes
         )
         self.nonces = dict.fromkeys((key.address for key in KEYS), 0)
+        self.round: dict[str, Any] = {"books": [], "classes": []}
+        """The document of the last block's round."""
 
     def context(self) -> BlockContext:
         """Return the context of the next block."""
@@ -244,6 +247,8 @@ class Town:
         checked = self.run(*entries, sealed=built.clearings)
         assert checked.state_root == built.state_root
         assert checked.events == built.events
+        events, height = checked.events, self.height + 1
+        self.round = round_document(built.clearings, events, self.state, height)
         self.state.merge(checked.overlay)
         self.nonces = self.pending
         self.height += 1

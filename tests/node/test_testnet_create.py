@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from auction.brokers import brokers
 from consensus.election import elect
 from ledger.members import comprehensive_resource, members
 from ledger.members import read_registration as registration_of
 from node.application.genesis import genesis_state, load
 from node.keyfiles import KeyKind, load_seed, read_password_file, read_public
 from node.service.config import load as load_config
+from node.testnet import plan
 from node.testnet.create import Wanted, ensure_testnet
 from node.testnet.layout import (
     Description,
@@ -190,3 +192,29 @@ def test_impossible_sizes_are_refused_before_anything_is_written(
     with pytest.raises(TestnetError):
         ensure_testnet(Layout(tmp_path / "new"), wanted)
     assert not (tmp_path / "new").exists()
+
+
+def test_three_brokers_with_different_tariffs_stand_in_the_first_state(
+    network: tuple[Layout, Description],
+) -> None:
+    layout, description = network
+    state = genesis_state(load(layout.genesis))
+    names = {one.address: one.name for one in description.accounts}
+    found = [
+        (names[address], record.tariff.weights, record.tariff.pricing, record.tariff.fee_basis)
+        for address, record in brokers(state)
+    ]
+    assert sorted(found) == [
+        ("campus-broker", "surplus", "core_buyer", "deal"),
+        ("city-broker", "spread", "paper", "deal"),
+        ("harbour-broker", "spread", "midpoint", "round"),
+    ]
+
+
+def test_servers_can_be_given_more_slots_than_the_plan_has(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "wide")
+    ensure_testnet(layout, Wanted(validators=1, base_port=9300, slots=100))
+    ((_, member),) = members(genesis_state(load(layout.genesis)))
+    assert member.resources.computation == 100 * plan.PROFILES[0].computation_mhz
+    with pytest.raises(TestnetError, match="--slots"):
+        ensure_testnet(Layout(tmp_path / "none"), Wanted(validators=1, base_port=9300, slots=0))

@@ -7,7 +7,7 @@ import { chooseBroker } from "./feed.js";
 import { store, watch } from "./store.js";
 
 const WEIGHTS = { spread: "weights: spread (the paper's)", surplus: "weights: surplus" };
-const PRICING = { paper: "each pays and gets its own price (the paper's)", midpoint: "price halfway", core_buyer: "price: best for buyers", core_seller: "price: best for sellers" };
+const PRICING = { paper: "each pays and gets its own price (the paper's)", midpoint: "price halfway", core_buyer: "price: best for buyers", core_seller: "price: best for sellers", kappa: "the broker keeps its part of the margin", mcafee: "one price for each side of a class" };
 
 function tariffWords(tariff) {
   const words = [`fee ${tokens(tariff.lambda_micro)} per ${tariff.fee_basis ?? "deal"}`];
@@ -54,7 +54,7 @@ export function mountBook(root) {
     say(bids, count(broker.open_bids));
     say(asks, count(broker.open_asks));
     say(tariff, tariffWords(broker.tariff));
-    put(aside, el("a", { href: `#/account/${broker.address}`, text: "account" }));
+    put(aside, el("a", { href: `#/book/${broker.address}`, text: "open the book" }));
     renderDepth();
   };
   const renderDepth = () => {
@@ -63,7 +63,7 @@ export function mountBook(root) {
       if (!shown) put(drawing, el("p", { class: "loading", text: "Loading …" }));
       return;
     }
-    const key = JSON.stringify([drawing.clientWidth, depth.broker, depth.demand, depth.supply, depth.crossing]);
+    const key = JSON.stringify([drawing.clientWidth, depth.broker, depth.demand, depth.supply, depth.crossing, depth.others.length]);
     if (key === shown) return;
     shown = key;
     mark(drawing, "data-height", depth.height);
@@ -73,9 +73,10 @@ export function mountBook(root) {
       return;
     }
     drawDepth(drawing, depth);
-    say(note, depth.crossing
+    const others = depth.others.length ? ` · ${plural(depth.others.length, "more curve")} on its own page: other classes or former tariffs` : "";
+    say(note, (depth.crossing
       ? `${plural(depth.crossing, "pair crosses", "pairs cross")} at the next round, by price alone`
-      : "No bid meets an ask yet. Prices approach each other round by round.");
+      : "No bid meets an ask yet. Prices approach each other round by round.") + others);
   };
   watch(["book"], render);
   new ResizeObserver(() => { if (store.brokers) render(); }).observe(drawing);

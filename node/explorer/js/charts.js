@@ -21,13 +21,13 @@ function ticks(most, parts, least = 0) {
   return found;
 }
 
-function frame(place, height, label) {
+export function frame(place, height, label) {
   const width = Math.max(260, place.clientWidth || 480);
   const drawing = svg("svg", { class: "chart", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   return { drawing, width };
 }
 
-function text(x, y, words, anchor = "start", kind = "axis") {
+export function text(x, y, words, anchor = "start", kind = "axis") {
   return svg("text", { x, y, class: kind, "text-anchor": anchor, "font-size": FONT, text: words });
 }
 
@@ -46,8 +46,11 @@ function stepPath(steps, x, y) {
   return path;
 }
 
-/** Demand falls, supply rises; where they cross, that many pairs could trade. */
-export function drawDepth(place, depth) {
+/**
+ * Demand falls, supply rises; where they cross, that many pairs could trade. `band` {low, high, mean}
+ * are the prices a round traded at, told by `words` where there is no mean.
+ */
+export function drawDepth(place, depth, band = null) {
   const { demand, supply, crossing } = depth;
   const orders = Math.max(demand.at(-1)?.orders ?? 0, supply.at(-1)?.orders ?? 0, 1);
   const top = Math.max(...demand.map((each) => each.price_micro), ...supply.map((each) => each.price_micro), 1e6);
@@ -74,6 +77,10 @@ export function drawDepth(place, depth) {
     drawing.append(svg("path", { class: `area ${kind}`, d: `${line}V${bottom}H${left}Z` }));
     drawing.append(svg("path", { class: `line ${kind}`, d: line }));
     drawing.append(svg("circle", { class: `end ${kind}`, cx: x(last.orders), cy: y(last.price_micro), r: 3 }));
+  }
+  if (band) {
+    drawing.append(svg("rect", { class: "prices", x: left, width: width - left - 10, y: y(band.high), height: Math.max(2, y(band.low) - y(band.high)) }));
+    drawing.append(text(width - 14, y(band.high) - 4, band.words ? band.words : band.low === band.high ? `traded at ${tokens(band.low)}` : `traded at ${tokens(band.low)} to ${tokens(band.high)}, mean ${tokens(band.mean)}`, "end", "mark"));
   }
   if (crossing) {
     drawing.append(svg("line", { class: "crossing", x1: x(crossing), x2: x(crossing), y1: 8, y2: bottom }));
@@ -132,32 +139,5 @@ export function drawRounds(place, rounds, tell) {
     cursor.setAttribute("visibility", "hidden");
     tell(rounds.at(-1));
   });
-  put(place, drawing);
-}
-
-/** A price path of an order: where it opened, where it is, where it goes while nobody takes it. */
-export function drawPath(place, points, now, kind) {
-  const tall = 190;
-  const low = Math.min(...points.map((each) => each.price));
-  const high = Math.max(...points.map((each) => each.price));
-  const margin = Math.max((high - low) * 0.15, high * 0.01, 1);
-  const { drawing, width } = frame(place, tall, `Price path from ${tokens(points[0].price)} to ${tokens(points.at(-1).price)} tokens`);
-  const left = 56;
-  const floor = tall - 24;
-  const from = points[0].height;
-  const reach = Math.max(1, points.at(-1).height - from);
-  const x = (height) => left + ((height - from) / reach) * (width - left - 14);
-  const y = (value) => floor - ((value - low + margin) / (high - low + 2 * margin)) * (floor - 10);
-  for (const value of [low, high]) {
-    drawing.append(svg("line", { class: "grid", x1: left, x2: width - 14, y1: y(value), y2: y(value) }));
-    drawing.append(text(left - 7, y(value) + 4, tokens(value), "end"));
-    if (low === high) break;
-  }
-  const part = (some) => some.map((each, index) => `${index ? "L" : "M"}${x(each.height).toFixed(1)} ${y(each.price).toFixed(1)}`).join("");
-  drawing.append(svg("path", { class: `line ${kind} past`, d: part(points.filter((each) => each.height <= now)) }));
-  drawing.append(svg("path", { class: `line ${kind}`, d: part(points.filter((each) => each.height >= now)) }));
-  for (const each of points) drawing.append(svg("circle", { class: `end ${kind}`, cx: x(each.height), cy: y(each.price), r: each.height === now ? 4.5 : 2 }));
-  drawing.append(text(left, tall - 6, `#${count(from)}`));
-  drawing.append(text(width - 14, tall - 6, `#${count(points.at(-1).height)}`, "end"));
   put(place, drawing);
 }

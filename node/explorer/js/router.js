@@ -1,5 +1,6 @@
 // Shows the page that the hash names: #/block/12, #/tx/…, #/account/…, #/order/…, #/agreement/…,
-// #/election/12, #/members, #/member/…, #/search?q=…; anything else is the first page.
+// #/election/12, #/members, #/member/…, #/book/…, #/round/12, #/rounds, #/trades, #/search?q=…;
+// anything else is the first page.
 
 import { announce, el, put } from "./dom.js";
 import { failure } from "./parts.js";
@@ -15,6 +16,10 @@ const PAGES = {
   election: async () => (await import("./pages/election.js")).electionPage,
   members: async () => (await import("./pages/members.js")).membersPage,
   member: async () => (await import("./pages/member.js")).memberPage,
+  book: async () => (await import("./pages/book.js")).bookPage,
+  round: async () => (await import("./pages/round.js")).roundPage,
+  rounds: async () => (await import("./pages/rounds.js")).roundsPage,
+  trades: async () => (await import("./pages/trades.js")).tradesPage,
   search: async () => (await import("./search.js")).searchPage,
 };
 

@@ -10,7 +10,7 @@ const KINDS = { block: "Block", transaction: "Transaction", order: "Order", agre
 /** The page of a search hit. */
 export function pageOf(hit) {
   if (hit.kind === "transaction") return `#/tx/${hit.id}`;
-  if (hit.kind === "broker") return `#/account/${hit.id}`;
+  if (hit.kind === "broker") return `#/book/${hit.id}`;
   return `#/${hit.kind}/${hit.id}`;
 }
 

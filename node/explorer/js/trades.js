@@ -47,7 +47,7 @@ export function mountTrades(root) {
     }
     put(nothing, trades.length ? null : empty("No trade yet", "Trades appear here as the auction matches bids with asks. Start some: twinchain demo --dir testnet"));
     keyed(rows, known, trades.slice(0, SHOWN), (trade) => trade.id, makeTrade, (node, trade) => node.update(trade));
-    say(aside, trades.length ? "tokens, newest first" : "");
+    put(aside, trades.length ? ["tokens, newest first · ", el("a", { href: "#/trades", text: "all" })] : "");
   });
 }
 
@@ -59,7 +59,7 @@ export function mountRounds(root) {
   root.append(card);
   const describe = (round) => {
     put(readout, round
-      ? ["Round ", toBlock(round.height), `: ${plural(round.trades, "trade")}, mean price ${tokens(round.price_micro)}, paid ${tokens(round.paid_micro)}, received ${tokens(round.received_micro)}, brokers ${tokens(round.broker_micro)}`]
+      ? ["Round ", el("a", { href: `#/round/${round.height}`, class: "num", text: `#${count(round.height)}` }), `: ${plural(round.trades, "trade")}, mean price ${tokens(round.price_micro)}, paid ${tokens(round.paid_micro)}, received ${tokens(round.received_micro)}, brokers ${tokens(round.broker_micro)}`]
       : null);
   };
   let newest = "";

@@ -40,6 +40,7 @@ from node.storage.blocks import encode_set
 
 START_MS = 1_760_000_000_000
 CHAIN = "small-city"
+NOTICE_BLOCKS = 5
 
 
 def key_of(name: str) -> SigningKey:
@@ -85,7 +86,7 @@ def small_genesis(consensus: ConsensusParameters | None = None) -> Genesis:
     broker = GenesisBroker(BROKER.address, "north broker", tariff)
     parameters = LedgerParameters(chain=CHAIN, block_time_ms=1000)
     ledger = LedgerGenesis(parameters, tuple(accounts), tuple(members), 1_000_000_000)
-    market = MarketGenesis(MarketParameters(), (broker,))
+    market = MarketGenesis(MarketParameters(tariff_notice_blocks=NOTICE_BLOCKS), (broker,))
     return Genesis(
         CHAIN, START_MS, ledger, ConsensusGenesis(consensus or ConsensusParameters()), market
     )

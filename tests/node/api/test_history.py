@@ -7,7 +7,7 @@ import pytest
 
 from auction.actions import Ask, Bid, FlatFloor, FlatLimit
 from ledger.members import Resources
-from node.api import routes_history
+from node.api import history
 from tests.node.api.small_node import BROKER, BUS, MEMBERS, SmallNode, key_of
 
 SERVER = key_of(MEMBERS[0])
@@ -99,7 +99,7 @@ async def test_a_scan_that_stops_early_leaves_a_cursor_that_leads_on(
     traded: SmallNode, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = (await http.get("/v1/trades")).json()["data"]
-    monkeypatch.setattr(routes_history, "SCAN_BLOCKS", 2)
+    monkeypatch.setattr(history, "SCAN_BLOCKS", 2)
     found: list[dict[str, object]] = []
     cursor: str | None = ""
     while cursor is not None:

@@ -31,6 +31,7 @@ from node.api.schemas import (
     ValidatorModel,
     VotingSetModel,
 )
+from node.api.schemas_market import AccountMarketModel, ComingModel, DepthModel, RoundModel
 from node.api.schemas_proofs import HeaderModel, SetModel, StateProofModel
 from tests.node.api.small_node import ALICE, BOB, BROKER, MEMBERS, SmallNode, key_of
 
@@ -65,9 +66,11 @@ ANSWERS: list[tuple[str, type[BaseModel]]] = [
     ("/v1/agreements", Page[Document]),
     ("/v1/brokers", Page[Document]),
     (f"/v1/brokers/{BROKER.address}", Reply[Document]),
-    (f"/v1/brokers/{BROKER.address}/depth", Reply[Document]),
-    ("/v1/rounds/latest", Reply[Document]),
-    ("/v1/rounds/1", Reply[Document]),
+    (f"/v1/brokers/{BROKER.address}/depth", Reply[DepthModel]),
+    (f"/v1/brokers/{BROKER.address}/coming", Reply[ComingModel]),
+    ("/v1/rounds/latest", Reply[RoundModel]),
+    ("/v1/rounds/1", Reply[RoundModel]),
+    (f"/v1/accounts/{BROKER.address}/market", Reply[AccountMarketModel]),
     ("/v1/trades", Page[Document]),
     ("/v1/rounds", Page[Document]),
     ("/v1/headers?limit=1", Page[HeaderModel]),

@@ -75,6 +75,7 @@ export async function accountPage(root, { id, alive }) {
   if (!alive()) return;
   if (account.name) learn({ [account.address]: account.name });
   document.title = `${account.name || short(id)} – TwinChain`;
+  const book = account.roles.includes("broker") ? [" ", el("a", { href: `#/book/${account.address}`, text: "Its book" })] : [];
   const roles = account.roles.map((name) => ROLES[name] ?? name).join(", ") || (account.known ? "account" : "nobody has used this address yet");
   const orders = `orders?owner=${account.address}`;
   const pages = [
@@ -85,8 +86,25 @@ export async function accountPage(root, { id, alive }) {
   ];
   if (account.roles.includes("its")) pages.push(["Agreements", () => listing(`agreements?buyer=${account.address}`, ["Agreement", "Buyer", "Seller", "Status", ">Held", ">Ends"], agreementRow, "No agreement runs or waits for a rating.")]);
   if (account.roles.includes("member")) pages.push(["Agreements", () => listing(`agreements?seller=${account.address}`, ["Agreement", "Buyer", "Seller", "Status", ">Held", ">Ends"], agreementRow, "No agreement runs or waits for a rating.")]);
+  if (["its", "member", "broker"].some((role) => account.roles.includes(role))) pages.push(["Market", () => marketOf(account)]);
   pages.push(["Raw JSON", () => json(account)]);
-  put(root, heading(capital(roles), account.name || short(id, 12, 8), path, whole(account.address)), tabs(pages));
+  put(root, heading(capital(roles), account.name || short(id, 12, 8), path, whole(account.address), book), tabs(pages));
+}
+
+/** What it traded over the last blocks, role by role. */
+function marketOf(account) {
+  const place = el("div", { class: "tab-place" }, el("p", { class: "loading", text: "Loading …" }));
+  const card = (title, own, pairs) => own.trades ? section(title, facts([["Trades", count(own.trades)], ...pairs])) : null;
+  get(`accounts/${account.address}/market`).then(({ data }) => put(place,
+    el("p", { class: "hint", "data-testid": "window", text: `Blocks ${count(data.from)} to ${count(data.to)}. ` }, el("a", { href: `#/trades?account=${account.address}`, text: "Its trades" })),
+    card("As buyer", data.as_buyer, [["Paid", money(data.as_buyer.paid_micro)], ["Worth to it", money(data.as_buyer.value_micro)], ["Gain", money(data.as_buyer.gain_micro)]]),
+    card("As server", data.as_seller, [["Received", money(data.as_seller.received_micro)], ["Cost", money(data.as_seller.cost_micro)], ["Gain", money(data.as_seller.gain_micro)]]),
+    card("As broker", data.as_broker, [["Volume", money(data.as_broker.paid_micro)], ["Kept", money(data.as_broker.broker_micro)], ["Fees in it", money(data.as_broker.fee_micro)]]),
+    section("Orders and ratings", facts([["Orders opened", count(data.orders.opened)], ...Object.entries(data.orders.closed).map(([why, number]) => [`Orders ${why.replaceAll("_", " ")}`, count(number)]),
+      data.ratings.given.count ? ["Ratings given", `${count(data.ratings.given.count)}, mean ${basis(data.ratings.given.mean_bp)}`] : null,
+      data.ratings.received.count ? ["Ratings received", `${count(data.ratings.received.count)}, mean ${basis(data.ratings.received.mean_bp)}`] : null])),
+  ), (error) => put(place, none(error.message)));
+  return place;
 }
 
 function capital(text) {

@@ -40,7 +40,7 @@ function book(found, height) {
     who(pair.buyer ?? ""), who(pair.seller ?? ""), right(money(pair.value_micro)), right(money(pair.cost_micro)), right(money(pair.price_micro)),
     right(money(pair.paid_micro)), right(money(pair.received_micro)), right(money(pair.buyer_label_micro)), right(money(pair.seller_label_micro)),
     el("td", {}, pair.agreement ? toContract("agreement", pair.agreement, height) : "–")));
-  const title = el("header", {}, el("h2", {}, "Book of ", who(found.broker)),
+  const title = el("header", {}, el("h2", {}, "Book of ", who(found.broker), found.tariff > 1 || found.number !== undefined ? `, version ${found.tariff}${found.number === undefined ? "" : `, class ${found.number + 1}`}` : ""),
     el("p", { class: "hint wide", text: `${plural(found.bids ?? 0, "bid")}, ${plural(found.asks ?? 0, "ask")}, ${plural(found.edges ?? 0, "possible pair")}; ${plural(pairs.length, "trade")}, total weight ${tokens(found.totals?.weight_micro ?? found.weight_micro ?? 0)}${found.deferred ? "; deferred to a later round" : ""}` }));
   const heads = ["Buyer", "Seller", ">Value", ">Cost", ">Price", ">Paid", ">Received", ">Label u", ">Label p", "Agreement"];
   const lost = found.unmatched ?? [];
@@ -50,9 +50,9 @@ function book(found, height) {
 }
 
 function clearing(block) {
-  const books = block.clearings?.books ?? [];
+  const books = [...(block.clearings?.books ?? []), ...(block.clearings?.classes ?? [])];
   if (!books.length) return [section("Clearing", none("No book was cleared in this block."))];
-  return [el("p", { class: "hint", text: "Labels are the dual values of the optimal matching: with them every node checks the round instead of solving it again. Amounts in tokens." }), ...books.map((each) => book(each, block.height))];
+  return [el("p", { class: "hint" }, el("a", { href: `#/round/${block.height}`, text: "The whole round" }), ": curves, who lost and to whom."), el("p", { class: "hint", text: "Labels are the dual values of the optimal matching: with them every node checks the round instead of solving it again. Amounts in tokens." }), ...books.map((each) => book(each, block.height))];
 }
 
 function overview(block) {

@@ -1,0 +1,122 @@
+"""Shapes of what the market answers, for the OpenAPI page and for generated clients."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from node.api.schemas import Address, Digest, Document, Model, Number, Open
+
+
+class RoleFigures(Open):
+    """What an account traded in one role; sums in micro-tokens."""
+
+    trades: Number
+    gain_micro: int = Field(description="value - paid, received - cost, or what a broker kept.")
+
+
+class AccountMarketModel(Model):
+    """What one account did in the market over some blocks."""
+
+    account: Address
+    from_: Number = Field(alias="from", description="First height the figures cover.")
+    to: Number
+    complete: bool = Field(description="False where the search ended before the window did.")
+    as_buyer: RoleFigures
+    as_seller: RoleFigures
+    as_broker: RoleFigures
+    orders: Document
+    ratings: Document
+
+
+class CurvesModel(Model):
+    """Demand and supply as steps [price in micro-tokens, orders at that price or better]."""
+
+    demand: list[list[int]]
+    supply: list[list[int]]
+    thinned: Number = Field(description="Steps left out between two that are shown.")
+
+
+class RoundBookModel(Open):
+    """One book (a broker and a version of its tariff) or one class of it, in the round of a block.
+
+    A class has its `service`, two prices, and says whether trade reduction left a pair out.
+    """
+
+    broker: Address
+    tariff: Number = Field(description="Version of the broker's tariff.")
+    deferred: bool
+    pairs: list[Document]
+    curves: CurvesModel | None = None
+    considered: list[Document] = Field(default_factory=list)
+    outbid: list[Document] = Field(default_factory=list)
+    totals: dict[str, int] = Field(default_factory=dict)
+
+
+class RoundClassModel(RoundBookModel):
+    """One class of equal services in the round of a block."""
+
+    number: Number
+    buyer_price_micro: Number
+    seller_price_micro: Number
+    service: Document = Field(default_factory=dict)
+    reduced: bool = False
+
+
+class RoundModel(Model):
+    """All books and classes of one round."""
+
+    height: Number
+    books: list[RoundBookModel]
+    classes: list[RoundClassModel] = Field(description="Classes of equal services.")
+
+
+class ComingModel(Open):
+    """What the coming round would do to a broker as things stand."""
+
+    broker: Address
+    height: Number
+    bids: Number
+    asks: Number
+    edges: Number
+    solved: bool
+    weight_micro: Number
+    pairs: list[Document]
+    books: list[Document]
+    classes: list[Document]
+    curves: CurvesModel
+
+
+class DepthStep(Model):
+    """So many orders at this price or better."""
+
+    price_micro: Number
+    orders: Number
+
+
+class DepthPart(Open):
+    """Demand and supply of orders that may meet: of one tariff version, and one class if any."""
+
+    tariff: Number = Field(description="Version of the broker's tariff.")
+    service_class: Number = Field(description="Class counted from 1; 0 without classes.")
+    service: Document
+    demand: list[DepthStep]
+    supply: list[DepthStep]
+    crossing: Number
+
+
+class DepthModel(DepthPart):
+    """Demand and supply of a broker: of the tariff in force, and of all others."""
+
+    broker: Address
+    height: Number
+    others: list[DepthPart]
+
+
+class OrderModel(Open):
+    """An order, open or closed lately."""
+
+    id: Digest
+    side: Literal["bid", "ask"]
+    status: Literal["open", "waiting", "closed"]
+    owner: Address
+    broker: Address

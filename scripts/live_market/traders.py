@@ -1,0 +1,118 @@
+"""Who trades in the live market: keeps both sides of every book at the wanted depth.
+
+Orders are drawn from the ranges of the paper's evaluation (`node/demo/draws.py`); only the step of
+their price and their life are drawn wider, so that a book holds orders of all ages: some cross in a
+few rounds, some in fifty, some expire.  In every block a few are cancelled and each book is filled
+up again, by as many accounts as the limit on open orders of one account asks for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+from msgspec.structs import replace
+
+from auction.actions import Ask, Bid, Cancel
+from ledger.crypto import SigningKey
+from ledger.members import Resources
+from ledger.transactions import Action
+from node.demo.draws import draw_ask, draw_bid
+
+STEPS_MICRO = {"deal": (4_000, 10_000, 20_000), "round": (10_000, 20_000, 50_000)}
+"""omega of Eq 18 at mu = 1, by fee basis: prices that move by 0.4 to 5 % a round.  Where the fee
+counts rounds a price must reach its reservation sooner."""
+LIFE_BLOCKS = (25, 90)
+CANCELLED_PER_BLOCK = 2
+ACTIONS_PER_TRANSACTION = 16
+ORDERS_PER_ACCOUNT = 60
+"""Of one account in one book; the chain allows 64."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRow:
+    """An open order as its route tells it."""
+
+    id: str
+    side: str
+    owner: str
+    broker: str
+
+
+@dataclass(slots=True)
+class Traders:
+    """All buyers and sellers; deterministic for one seed and one course of the chain."""
+
+    random: Random
+    brokers: Mapping[str, str]
+    """Broker -> its fee basis."""
+    buyers: Sequence[SigningKey]
+    sellers: Sequence[SigningKey]
+    slot: Resources
+    depth: int
+    arrivals: int
+    """Most new orders of a side, book and block: a book fills as a market does."""
+    sent: Counter[str] = field(default_factory=Counter)
+
+    def decide(
+        self, rows: Sequence[OpenRow], under_way: Sequence[OpenRow], height: int
+    ) -> dict[str, list[Action]]:
+        """Return what each account sends now, by address.
+
+        `under_way` are orders sent and not in a block yet: without them they would be sent twice.
+        """
+        wanted: dict[str, list[Action]] = {}
+        for row in self.random.sample(rows, min(CANCELLED_PER_BLOCK, len(rows))):
+            wanted.setdefault(row.owner, []).append(Cancel(row.id))
+            self.sent["cancel"] += 1
+        known = (*rows, *under_way)
+        counts = Counter((row.broker, row.side) for row in known)
+        held = Counter((row.broker, row.owner) for row in known)
+        for broker in self.brokers:
+            for side, keys in (("bid", self.buyers), ("ask", self.sellers)):
+                missing = min(self.arrivals, self.depth - counts[(broker, side)])
+                for owner in self._owners(keys, broker, held, missing):
+                    wanted.setdefault(owner, []).append(self._order(side, broker, height))
+                    self.sent[side] += 1
+        return wanted
+
+    def _owners(
+        self, keys: Sequence[SigningKey], broker: str, held: Counter[tuple[str, str]], missing: int
+    ) -> list[str]:
+        """Who opens the missing orders of a side: those with the fewest in this book first."""
+        owners = []
+        for _ in range(missing):
+            owner = min((key.address for key in keys), key=lambda each: held[(broker, each)])
+            if held[(broker, owner)] >= ORDERS_PER_ACCOUNT:
+                break
+            held[(broker, owner)] += 1
+            owners.append(owner)
+        return owners
+
+    def _order(self, side: str, broker: str, height: int) -> Bid | Ask:
+        expires = height + self.random.randint(*LIFE_BLOCKS)
+        omega = self.random.choice(STEPS_MICRO[self.brokers[broker]])
+        if side == "bid":
+            bid = draw_bid(self.random, broker, height)
+            return replace_terms(bid, expires, omega)
+        ask = draw_ask(self.random, broker, height, self.slot)
+        return replace_terms(ask, expires, omega)
+
+
+def replace_terms(order: Bid | Ask, expires: int, omega_micro: int) -> Bid | Ask:
+    """Return the order with another life and another step."""
+    return replace(order, expires=expires, omega_micro=omega_micro)
+
+
+def in_transactions(wanted: Mapping[str, Sequence[Action]]) -> list[tuple[str, list[Action]]]:
+    """Return the actions of each account in transactions of a bounded size."""
+    step = ACTIONS_PER_TRANSACTION
+    found: list[tuple[str, list[Action]]] = []
+    for owner, actions in wanted.items():
+        # A transaction is all or nothing, and an order may be gone before its cancellation.
+        found += [(owner, [action]) for action in actions if isinstance(action, Cancel)]
+        others = [action for action in actions if not isinstance(action, Cancel)]
+        found += [(owner, others[at : at + step]) for at in range(0, len(others), step)]
+    return found
