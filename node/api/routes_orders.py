@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auction import order_views
+from auction.what_if import what_if
 from ledger.types import MAX_INTEGER
 from node.api.backend import Queries
 from node.api.context import ApiContext, context_of, reply_named, reply_rows
@@ -28,7 +29,7 @@ from node.api.params import (
 )
 from node.api.problems import not_found
 from node.api.schemas import ERRORS, Page, Reply
-from node.api.schemas_market import OrderModel
+from node.api.schemas_market import OrderModel, StandingModel
 
 ROWS_AT_ONCE = 100
 """Rows of a CSV answer between two turns of the event loop."""
@@ -105,6 +106,30 @@ async def get_order(request: Request, order: HashPath, at: At = 0) -> Response:
         raise not_found(f"open or lately closed order {order}")
     lost = await _lost(context, order)
     return reply_named(request, context, {**document, "lost": lost} if lost else document)
+
+
+@router.get(
+    "/orders/{order}/coming",
+    response_model=Reply[StandingModel],
+    responses=ERRORS,
+    operation_id="get_order_standing",
+)
+async def get_standing(request: Request, order: HashPath) -> Response:
+    """How far an order is from the edge of the coming round; worked out once a block.
+
+    What its limit lacks to trade, or what it could give up and still trade.
+    """
+    context = context_of(request)
+    coming = context.backend.tip().height + 1
+    document = context.coming_rounds.get(order, coming)
+    if document is None:
+        state = context.backend.state()
+        if not order_views.is_open(state, order):
+            raise not_found(f"open order {order}")
+        found = what_if(state, coming, bytes.fromhex(order)) or {}
+        document = {"order": order, "height": coming, "in_round": bool(found), **found}
+        context.coming_rounds.put(order, coming, document)
+    return reply_named(request, context, document)
 
 
 async def _closed(context: ApiContext, order: str, at: int) -> dict[str, object] | None:

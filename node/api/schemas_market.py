@@ -120,3 +120,16 @@ class OrderModel(Open):
     status: Literal["open", "waiting", "closed"]
     owner: Address
     broker: Address
+
+
+class StandingModel(Open):
+    """How far an order is from the edge of the coming round.  Micro-tokens."""
+
+    order: Digest
+    height: int
+    in_round: bool
+    """Whether any pair of it crosses in that round; the rest is told only then."""
+    solved: bool = True
+    matched: bool | None = None
+    short_micro: int | None = None
+    spare_micro: int | None = None

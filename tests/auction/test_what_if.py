@@ -1,10 +1,8 @@
 """What an order lacks, or could give up, in the coming round: against solving it anew."""
 
 from auction.matching import FREE, LEFT, solve
-from auction.parameters import set_parameter
 from auction.rounds import LiveBook, live_books
 from auction.what_if import what_if
-from ledger.state import Overlay
 from tests.auction.test_clearing import crowded_town
 from tests.auction.town import Town
 
@@ -64,9 +62,8 @@ def test_an_order_that_is_not_in_the_round_has_no_answer() -> None:
     assert what_if(town.state, town.height + 1, bytes(32)) is None
 
 
-def test_a_book_beyond_the_work_of_a_block_is_said_to_be_deferred() -> None:
+def test_a_book_beyond_the_work_of_an_answer_is_said_to_be_unsolved() -> None:
     town = crowded_town(brokers=(0,))
     (book,) = live_books(town.state, town.height + 1)
-    overlay = Overlay(town.state)
-    set_parameter(overlay, "work_per_block", 5)
-    assert what_if(overlay, town.height + 1, book.bids[0]) == {"deferred": True}
+    told = what_if(town.state, town.height + 1, book.bids[0], work=5)
+    assert told == {"solved": False}

@@ -138,3 +138,28 @@ async def test_a_refused_action_is_final_with_its_code(
     line = (await http.get("/v1/blocks/3")).json()["data"]["transactions"][0]
     answer = (await http.get(f"/v1/txs/{line['hash']}")).json()["data"]
     assert (answer["status"], answer["code"]) == ("final", "unknown_agreement")
+
+
+async def test_an_order_is_told_how_far_it_is_from_the_edge_of_the_coming_round(
+    node: SmallNode, http: httpx.AsyncClient
+) -> None:
+    """Two bids cross with one ask in the coming round: the better could give up the difference."""
+    await submit(
+        node,
+        node.sign(BUS, 0, bid(60_000_000)),
+        node.sign(BUS, 1, bid(50_000_000)),
+        node.sign(SERVER, 0, ask()),
+    )
+    node.advance(1)
+    orders = (await http.get("/v1/orders?side=bid")).json()["data"]
+    limits = {row["terms"]["valuation"]["limit_micro"]: row["id"] for row in orders}
+    told = {}
+    for limit, order in limits.items():
+        answer = await http.get(f"/v1/orders/{order}/coming")
+        assert answer.status_code == 200
+        told[limit] = answer.json()["data"]
+    better, worse = told[60_000_000], told[50_000_000]
+    assert (better["in_round"], better["solved"], better["matched"]) == (True, True, True)
+    assert (worse["in_round"], worse["solved"], worse["matched"]) == (True, True, False)
+    assert better["spare_micro"] == worse["short_micro"] > 0
+    assert (await http.get(f"/v1/orders/{'ab' * 32}/coming")).status_code == 404
