@@ -45,6 +45,9 @@ from ledger.execution import BlockContext
 from ledger.state import Overlay
 from ledger.types import Digest
 
+ARRIVAL_PAIRS = 40
+"""What an arrival takes by itself (its record, its path, its places), in pairs valued."""
+
 
 def admit_arrivals(context: BlockContext, overlay: Overlay, market: MarketParameters) -> None:
     """Pair the orders that wait, as many as the work bound of a block allows."""
@@ -59,7 +62,7 @@ def admit_arrivals(context: BlockContext, overlay: Overlay, market: MarketParame
         book = books.get(record.book)
         if book is None:
             book = books[record.book] = _open_book(overlay, record, market, context.height + 1)
-        cost = book.size_against(record)
+        cost = ARRIVAL_PAIRS + book.size_against(record)
         if spent and spent + cost > market.pairs_per_block:
             return
         spent += cost

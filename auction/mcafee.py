@@ -206,8 +206,12 @@ def check_class(live: LiveClass, part: SealedClass, seed: bytes) -> tuple[Trade,
             raise Rejected(Reason.BAD_CLEARING, f"{side} of a class is {found}, not {due}")
     if part.pairs != wanted.pairs:
         raise Rejected(Reason.BAD_CLEARING, f"trades of a class: {_difference(part, wanted)}")
-    caps, floors = dict(caps_of(live)), dict(floors_of(live))
-    return tuple(_trade(bid, ask, caps[bid], floors[ask], outcome) for bid, ask in outcome.pairs)
+    limits, floors = dict(live.bids), dict(live.asks)
+    prices = (outcome.buyer_price, outcome.seller_price)
+    return tuple(
+        trade_of(live.tariff, (bid, limits[bid]), (ask, floors[ask]), prices)
+        for bid, ask in outcome.pairs
+    )
 
 
 def _difference(part: SealedClass, wanted: SealedClass) -> str:
@@ -222,6 +226,12 @@ def _difference(part: SealedClass, wanted: SealedClass) -> str:
     )
 
 
-def _trade(bid: Digest, ask: Digest, cap: int, floor: int, outcome: Outcome) -> Trade:
-    edge = Edge(ask, cap - floor, 0, cap, floor, 1)
-    return Trade(bid, ask, edge, 0, (outcome.buyer_price, outcome.seller_price))
+def trade_of(
+    tariff: Tariff, bid: tuple[Digest, int], ask: tuple[Digest, int], prices: tuple[int, int]
+) -> Trade:
+    """Return a trade of a class from (bid, limit), (ask, floor) and what each side pays and gets.
+
+    Micro-tokens; prices before fees.
+    """
+    cap, floor = bid[1] - buyer_fee(tariff, 1), ask[1] + seller_fee(tariff, 1)
+    return Trade(bid[0], ask[0], Edge(ask[0], cap - floor, 0, cap, floor, 1), 0, prices)

@@ -38,9 +38,9 @@ class MarketParameters(Record, kw_only=True):
     """Open orders on one side of one book: bounds what one admission costs."""
     degree_cap: Degree = 16
     """Edges an order keeps, its heaviest."""
-    pairs_per_block: Work = 40_000
+    pairs_per_block: Work = 16_000
     """Pairs valued in one block; arrivals beyond wait for the next block, in order."""
-    work_per_block: Work = 2_000_000
+    work_per_block: Work = 1_000_000
     """Visits of pairs the solver may spend in one block; books share it evenly, and one that does
     not get by with its share is deferred."""
     ladder_rounds: Rounds = 1_024

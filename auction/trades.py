@@ -118,7 +118,7 @@ def _report(
     money: tuple[Pair, Settlement],
 ) -> None:
     (agreement, height), (buyer, seller), (pair, settlement) = place, parties, money
-    labels = _labels(book.tariff, trade)
+    labels = labels_of(book.tariff, trade)
     service_blocks = buyer.terms.service_blocks if isinstance(buyer.terms, Bid) else 0
     overlay.emit(
         Event(
@@ -153,7 +153,7 @@ def _report(
     )
 
 
-def _labels(tariff: Tariff, trade: Trade) -> tuple[int, int]:
+def labels_of(tariff: Tariff, trade: Trade) -> tuple[int, int]:
     """Return the labels of buyer and seller; a class has none."""
     if tariff.pricing == "mcafee":
         return 0, 0

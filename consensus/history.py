@@ -29,7 +29,7 @@ Weighty = Annotated[str, Meta(pattern="^[1-9][0-9]*$", min_length=1, max_length=
 BlockHash = Annotated[str, Meta(pattern="^[0-9a-f]*$", max_length=64)]
 """A block's hash in hex, empty while it is not known."""
 
-_TIP: Final = b"election/tip"
+TIP_KEY: Final = b"election/tip"
 _WEIGHTS: Final = b"election/weights/"
 _TURN: Final = b"election/turn/"
 _SET: Final = b"election/set/"
@@ -110,7 +110,7 @@ def decode_tip(stored: bytes) -> Tip:
 
 def read_tip(view: View) -> Tip:
     """Height and seed of the last closed block."""
-    stored = view.get(_TIP)
+    stored = view.get(TIP_KEY)
     if stored is None:
         raise Corrupt("the state holds no election tip")
     return decode_tip(stored)
@@ -118,7 +118,7 @@ def read_tip(view: View) -> Tip:
 
 def write_tip(overlay: Overlay, tip: Tip) -> None:
     """Move the tip."""
-    overlay.put(_TIP, encode(tip))
+    overlay.put(TIP_KEY, encode(tip))
 
 
 def read_weights(view: View, height: int) -> dict[str, int]:

@@ -1,9 +1,10 @@
 """Makes the proofs the API serves, from stored blocks and from what was kept of old states."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from auction.actions import Cancel
-from auction.trade_proof import ORDER_BYTES, NeededKeys, find_pair, last_round_orders, needed_keys
+from auction.proof_parts import ORDER_BYTES, EntriesView, NeededKeys
+from auction.trade_proof import find_pair, last_round_orders, needed_keys
 from ledger.blocks import Block, decode_block
 from ledger.codec import encode
 from ledger.errors import ProofFailed
@@ -16,6 +17,7 @@ from ledger.types import Digest
 from ledger.witness import Witness, decode_witnesses
 from node.api.backend import BlockRow, Queries
 from node.api.problems import Problem, not_found
+from node.application.witness import with_seed
 from node.proofs.documents import (
     EntryDocument,
     HeaderDocument,
@@ -89,7 +91,7 @@ def trade_proof(
     """The proof of a trade of a block.  Raises Problem: not_found, pruned."""
     block = stored_block(queries, row, genesis_hash)
     try:
-        book, pair = find_pair(block.clearings, agreement)
+        sealed = find_pair(block.clearings, agreement)
     except ProofFailed:
         raise not_found(f"trade of agreement {agreement.hex()} in block {row.height}") from None
     stored, parent = queries.trade_proofs(row.height), queries.block(row.height - 1)
@@ -98,7 +100,7 @@ def trade_proof(
     before, after = decode_witnesses(stored)
     withdrawn = {key[-ORDER_BYTES:] for key in after.values}
     try:
-        needed = needed_keys(before.values.get, book, pair, withdrawn)
+        needed = with_seed(needed_keys(EntriesView(before.values), sealed, withdrawn))
     except ProofFailed:  # nothing was kept of this book
         needed = NeededKeys((b"",), ())
     if any(key not in before.values for key in needed.before):
@@ -129,8 +131,8 @@ def _cancels(
     queries: Queries, block: Block, needed: NeededKeys, before: Witness, codec: TransactionCodec
 ) -> tuple[InclusionDocument, ...]:
     """The transactions that cancelled orders of the proof which would have expired anyway."""
-    read: Callable[[bytes], bytes | None] = before.values.get
-    wanted = {order.hex() for order in last_round_orders(needed, read, block.header.height)}
+    kept = EntriesView(before.values)
+    wanted = {order.hex() for order in last_round_orders(needed, kept, block.header.height)}
     if not wanted:
         return ()
     receipts = queries.receipts(block.header.height)

@@ -5,10 +5,14 @@ block's own after it.  Costs nothing for a block without trades.
 
 A proof shows whole buckets of the digest tree, and those grow with the state: a trade takes about
 3.5 kB in a small state and 50 kB beside a million entries.  So not the number of trades is bounded
-but their bytes; of the trades of a block beyond that, nothing is kept.
+but their bytes; of the trades of a block beyond that, nothing is kept.  A class of equal services
+is kept whole, its book and the round's seed, or not at all; two orders count as a trade.
 """
 
-from auction.trade_proof import PROVEN_TRADES, NeededKeys, closed_by, needed_of_block
+from auction.keys import VINTAGE
+from auction.proof_parts import NeededKeys
+from auction.trade_proof import PROVEN_TRADES, closed_by, needed_of_block
+from consensus.history import TIP_KEY
 from ledger.state import State
 from ledger.tree import BUCKETS
 from ledger.witness import Witness, encode_witnesses
@@ -24,7 +28,7 @@ _BUCKETS_PER_TRADE = 3
 _ENTRY_BYTES = 64
 
 _NOTHING = NeededKeys((), ())
-_A_PAIR = b'"label_micro"'
+_A_PAIR = b'"bid"'
 
 
 class TradeWitness:
@@ -50,7 +54,14 @@ def _needed(state: State, proposal: Proposal) -> NeededKeys:
     execution, height = proposal.execution, proposal.block.header.height
     closed = closed_by(execution.overlay.changes, height)
     most = proven_trades(len(state))
-    return needed_of_block(state.get, proposal.block.clearings, closed, most)
+    return with_seed(needed_of_block(state, proposal.block.clearings, closed, most))
+
+
+def with_seed(needed: NeededKeys) -> NeededKeys:
+    """Add the round's seed, as the state after the block has it, where a class is proven."""
+    if any(key.startswith(VINTAGE) for key in needed.before):
+        return NeededKeys(needed.before, (*needed.after, TIP_KEY))
+    return needed
 
 
 def proven_trades(entries: int) -> int:

@@ -198,6 +198,8 @@ def trade(
 ) -> None:
     """That a trade was made, that its figures are right, and that no kept pair offered more.
 
+    In a class of equal services (mcafee) its auction is worked out again from all its orders.
+
     \b
     Examples:
       twinchain verify trade AGREEMENT --genesis testnet/genesis.json
@@ -214,6 +216,9 @@ def trade(
             "next_best_micro": proven.next_best_micro,
             "pairs": proven.pairs,
             "withdrawn": list(proven.withdrawn),
+            "service_class": proven.service_class,
+            "class_orders": proven.class_orders,
+            "not_proven": list(proven.not_proven),
         }
 
     known = Known(nodes_of(node), genesis, genesis_hash, trust_file, as_json)
@@ -293,10 +298,26 @@ def _show_trade(found: Document) -> None:
             "seller": f"{found['seller']}  receives {received}",
             "broker": f"{found['broker']}  keeps {money(found['broker_micro'])}",
             "price": f"{money(found['price_micro'])}  ({found['pricing']})",
-            "weight": f"{money(found['weight_micro'])}: {money(found['buyer_label_micro'])} to the"
-            f" buyer, {money(found['seller_label_micro'])} to the seller",
-            "best of": f"{found['pairs']} pairs: gains {money(found['gain_micro'])},"
-            f" the next would have been {money(found['next_best_micro'])}",
+            "tariff": f"version {found['tariff']}",
+            **(_class_lines(found) if found["service_class"] else _pair_lines(found)),
             "withdrawn": _listed(found["withdrawn"]),
         },
     )
+
+
+def _pair_lines(found: Document) -> Document:
+    return {
+        "weight": f"{money(found['weight_micro'])}: {money(found['buyer_label_micro'])} to the"
+        f" buyer, {money(found['seller_label_micro'])} to the seller",
+        "best of": f"{found['pairs']} pairs: gains {money(found['gain_micro'])},"
+        f" the next would have been {money(found['next_best_micro'])}",
+    }
+
+
+def _class_lines(found: Document) -> Document:
+    whole = f"the auction of its {found['class_orders']} orders comes to this trade and price"
+    return {
+        "class": f"{found['service_class']}: "
+        + ("NOT PROVEN, its book is too large to be shown" if found["not_proven"] else whole),
+        "buyer gains": money(found["gain_micro"]),
+    }

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from auction.trade_proof import ProvenTrade
+from auction.proof_parts import ProvenTrade
 from consensus.beacon import seed_0
 from consensus.history import decode_tip
 from consensus.simplex.types import ValidatorSet

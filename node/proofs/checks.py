@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from auction import keys
 from auction.actions import Cancel
 from auction.brokers import broker_key
-from auction.trade_proof import ProvenTrade, verify_trade
+from auction.proof_parts import ProvenEntries, ProvenTrade
+from auction.trade_proof import verify_trade
+from consensus.history import TIP_KEY, decode_tip
 from consensus.sets import validator_set
 from consensus.simplex.certificates import verify_certificate
 from consensus.simplex.types import Certificate, ValidatorSet, VoteKind
@@ -46,7 +48,6 @@ from node.proofs.documents import (
     TransactionDocument,
 )
 
-TIP_KEY = b"election/tip"
 STATE_KINDS = ("account", "order", "agreement", "member", "broker", "beacon", "key")
 """What a state proof can be asked for by name; `key` takes any key of the state in hex."""
 
@@ -260,9 +261,21 @@ def check_trade(
     before = proven_entries(document.before, parent.state_root)
     after = proven_entries(document.after, header.state_root)
     cancelled = _cancelled(document.cancels, header, chain)
-    proven = verify_trade(agreement, header.height, sealed, before, after, cancelled)
-    _require_figures(document.trade, proven.figures)
+    entries = ProvenEntries(header.height, before, after, cancelled)
+    proven = verify_trade(agreement, sealed, entries, _seed(after, header.height))
+    require_figures(document.trade, proven.figures)
     return proven
+
+
+def _seed(after: Mapping[bytes, bytes | None], height: Height) -> bytes:
+    """The seed of a block as the state after it has it; empty where it is not shown."""
+    stored = after.get(TIP_KEY)
+    if stored is None:
+        return b""
+    tip = decode_tip(stored)
+    if tip.height != height:
+        raise ProofFailed("seed", f"the state of block {height} holds no seed of it")
+    return bytes.fromhex(tip.seed)
 
 
 def _cancelled(
@@ -279,7 +292,8 @@ def _cancelled(
     return frozenset(found)
 
 
-def _require_figures(stated: Mapping[str, object], proven: Mapping[str, object]) -> None:
+def require_figures(stated: Mapping[str, object], proven: Mapping[str, object]) -> None:
+    """Raises ProofFailed unless what is stated of a trade is all that is proven, to the unit."""
     for name in sorted({*stated, *proven}):
         if stated.get(name) != proven.get(name) or type(stated.get(name)) is not type(
             proven.get(name)

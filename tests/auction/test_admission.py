@@ -3,6 +3,7 @@
 import random
 
 from auction import keys
+from auction.admission import ARRIVAL_PAIRS
 from auction.edges import read_edges
 from auction.orders import orders_of_side
 from auction.parameters import MarketParameters
@@ -74,17 +75,18 @@ def test_junk_does_not_crowd_out_a_good_order() -> None:
 
 
 def test_arrivals_beyond_the_work_of_a_block_wait_their_turn() -> None:
-    market = MarketParameters(pairs_per_block=10, orders_per_side=10)
+    """Eight arrivals fit on an empty side; against eight asks six do."""
+    market = MarketParameters(pairs_per_block=8 * ARRIVAL_PAIRS, orders_per_side=100)
     town = Town(market=market)
     town.opened(*((key, apart_ask(500)) for key in SERVERS))  # type: ignore[misc]
-    bids = town.opened(*((key, apart_bid(1_000)) for key in BUYERS[:4]))  # type: ignore[misc]
+    bids = town.opened(*((key, apart_bid(1_000)) for key in BUYERS))  # type: ignore[misc]
     waiting = [len(list(town.state.scan(keys.ARRIVAL)))]
-    for _ in range(4):
+    for _ in range(2):
         town.block()
         waiting.append(len(list(town.state.scan(keys.ARRIVAL))))
-    assert waiting == [3, 2, 1, 0, 0]
+    assert waiting == [6, 0, 0]
     admitted = {order: record.admitted for order, record in bids_of(town)}
-    assert sorted(admitted.values()) == [2, 3, 4, 5]
+    assert sorted(admitted.values()) == [2] * 6 + [3] * 6
     assert [order.hex() for order in sorted(admitted, key=admitted.__getitem__)] == sorted(bids)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from auction import keys
 from auction.actions import Cancel
 from auction.clearing import seal
 from auction.closing import close
@@ -45,6 +46,8 @@ def town_with(orders_per_side: int) -> Town:
         town.block((BUYERS[left % 12], bids), (SERVERS[left % 8], asks))
         left -= count
     town.block()
+    while next(iter(town.state.scan(keys.ARRIVAL)), None) is not None:
+        town.block()
     town.block()
     return town
 

@@ -22,6 +22,7 @@ from auction.actions import (
     Reprice,
     UtilityModel,
 )
+from auction.admission import ARRIVAL_PAIRS
 from auction.brokers import ServiceClass, Tariff
 from auction.orders import committed_resources
 from auction.parameters import MarketParameters
@@ -363,7 +364,7 @@ def test_tables_agree_when_degrees_and_work_are_tight(seed: int) -> None:
         degree_cap=2,
         orders_per_side=6,
         orders_per_account=3,
-        pairs_per_block=9,
+        pairs_per_block=4 * ARRIVAL_PAIRS + 9,
         work_per_block=10,
     )
     town = Town(market=market, resources=Resources(4_000, 4_000, 4_000), salt=bytes([seed]))

@@ -10,12 +10,15 @@ from typing import Any
 import httpx
 from msgspec.structs import replace
 
-from auction.actions import Cancel
+from auction.actions import AskPrice, Cancel, FlatFloor, Reprice
+from auction.brokers import ServiceClass, Tariff
 from auction.orders import order_id
 from auction.parameters import MarketParameters
 from consensus.parameters import ConsensusParameters
 from ledger import vrf
 from ledger.crypto import SigningKey
+from ledger.errors import ProofFailed
+from ledger.genesis import GenesisAccount
 from ledger.members import Resources
 from ledger.membership import Apply, Leave
 from ledger.native import Stake, Transfer
@@ -28,6 +31,7 @@ from tests.node.api.small_node import (
     ALICE,
     BUS,
     MEMBERS,
+    NEWCOMER,
     SmallNode,
     key_of,
     small_genesis,
@@ -36,19 +40,36 @@ from tests.node.api.small_node import (
 from tests.node.api.test_market_routes import ask, bid
 
 BOUNDARY = 4
-NEWCOMER = "newcomer"
+TRAM = key_of("tram")
+EQUAL = Tariff(
+    lambda_micro=500_000,
+    sigma_ppm=500_000,
+    fee_basis="deal",
+    weights="surplus",
+    pricing="mcafee",
+    classes=(
+        ServiceClass(service_blocks=3, interval_blocks=1, theta_milli=1500, least_resource=1000),
+    ),
+)
+"""A tariff of one class of equal services."""
+
 Alter = Callable[[str, Any], Any]
 
 
 class Living(SmallNode):
     """A chain with short intervals between changes of the voting set."""
 
-    def __init__(self) -> None:
+    def __init__(self, tariff: Tariff | None = None) -> None:
+        """`tariff` is the broker's, if not that of `small_genesis`."""
         parameters = ConsensusParameters(boundary_blocks=BOUNDARY, deposit_blocks=30)
         genesis = small_genesis(parameters)
         market = replace(genesis.market, parameters=MarketParameters(rating_blocks=3))
-        super().__init__(replace(genesis, market=market))
-        self.people.append(NEWCOMER)
+        if tariff is not None:
+            brokers = tuple(replace(broker, tariff=tariff) for broker in market.brokers)
+            market = replace(market, brokers=brokers)
+        tram = GenesisAccount(TRAM.address, "tram", "its", 10_000_000_000)
+        ledger = replace(genesis.ledger, accounts=(*genesis.ledger.accounts, tram))
+        super().__init__(replace(genesis, market=market, ledger=ledger))
         self._nonces: dict[str, int] = {}
 
     def send(self, key: SigningKey, *actions: Action) -> str:
@@ -105,6 +126,27 @@ class Living(SmallNode):
             if event.kind == "trade.made"
         ]
         (agreement,) = made
+        return str(agreement)
+
+    def class_trade(self) -> str:
+        """A trade of a class (`EQUAL`) whose cheapest ask the block of the round reprices."""
+        self.send(BUS, bid(60_000_000))
+        self.send(TRAM, bid(50_000_000))
+        servers = [key_of(name) for name in MEMBERS[:3]]
+        for server, floor in zip(servers, (20_000_000, 30_000_000, 10_000_000), strict=True):
+            sent = self.send(server, replace(ask(floor), longest_blocks=3))
+        self.advance()
+        price = AskPrice(
+            expires=500,
+            open_ppm=1_000_000,
+            omega_micro=100_000,
+            mu=1,
+            cost=FlatFloor(5_000_000),
+        )
+        self.send(servers[-1], Reprice(order_id(bytes.fromhex(sent), 0).hex(), price))
+        self.advance()
+        events = self.queries.events(self.tip().height)
+        (agreement,) = [e.data["agreement"] for e in events if e.kind == "trade.made"]
         return str(agreement)
 
 
@@ -191,3 +233,11 @@ def _changed(value: Any) -> Iterator[Any]:
         yield value.upper() if value.upper() != value else value + "x"
         yield None
     yield _DROP
+
+
+def is_refused(check: Callable[[Any], None], document: Any) -> bool:
+    try:
+        check(document)
+    except ProofFailed:
+        return True
+    return False

@@ -14,7 +14,7 @@ from ledger.native import Transfer
 from node.cli.app import app
 from tests.node.api.small_node import ALICE, BOB, SmallNode
 from tests.node.api.test_server import serving
-from tests.node.light_kit import Living
+from tests.node.light_kit import EQUAL, Living
 
 Wanted = tuple[str, ...]
 
@@ -64,6 +64,21 @@ async def test_every_command_proves_something_and_says_so(tmp_path: Path) -> Non
         assert json.loads(trust.read_text())["height"] == node.tip().height
         hashed = await verify("chain", *at[:2], "--genesis-hash", node.genesis_hash.hex(), "--json")
         assert json.loads(hashed.stdout)["height"] == node.tip().height
+
+
+async def test_a_trade_of_a_class_is_shown_with_the_orders_it_was_worked_out_from(
+    tmp_path: Path,
+) -> None:
+    node = Living(EQUAL)
+    agreement = node.class_trade()
+    genesis = genesis_of(node, tmp_path)
+    async with serving(node) as (port, _):
+        at = ("trade", agreement, "--node", f"http://127.0.0.1:{port}")
+        shown = await verify(*at, genesis=genesis)
+        assert shown.exit_code == 0, shown.output
+        assert "the auction of its 4 orders" in shown.output
+        told = json.loads((await verify(*at, "--json", genesis=genesis)).stdout)
+        assert (told["proven"], told["class_orders"], told["not_proven"]) == (True, 4, [])
 
 
 async def test_what_is_not_proven_ends_with_3_and_says_which_check_failed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ from node.proofs.documents import (
 )
 from tests.node.api.small_node import ALICE, BOB, BUS, MEMBERS, SmallNode, key_of, small_genesis
 from tests.node.api.test_market_routes import bid
-from tests.node.light_kit import BOUNDARY, Liar, Living, light_client, living, mutations
+from tests.node.light_kit import BOUNDARY, Liar, Living, is_refused, light_client, living, mutations
 
 
 @pytest.fixture(scope="module")
@@ -257,14 +257,6 @@ async def test_an_open_order_is_proven_by_its_place_and_its_record() -> None:
     app.state.api.close()
 
 
-def is_refused(check: Callable[[Any], None], document: Any) -> bool:
-    try:
-        check(document)
-    except ProofFailed:
-        return True
-    return False
-
-
 async def test_every_altered_part_of_every_proof_is_refused() -> None:
     """I22: one leaf at a time, every character class, number and list of what a node can send."""
     node = Living()
@@ -328,6 +320,7 @@ async def test_a_trade_is_proven_though_its_best_partner_was_withdrawn_by_the_ve
     with pytest.raises(ApiError, match="height"):
         await light.trade(bytes.fromhex(agreement))
     assert (await light.trade(bytes.fromhex(agreement), 2)).figures == proven.figures
+    app.state.api.close()
     with pytest.raises(ApiError, match="not_found"):
         await light.trade(bytes.fromhex(agreement), 3)
     node.queries.pruned.add(2)

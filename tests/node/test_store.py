@@ -458,6 +458,8 @@ def test_a_database_of_the_first_schema_gains_the_index_and_keeps_its_blocks(
         store.commit_block(committed(1, GENESIS, events=(Event("member.left", (), {}),)))
     with closing(sqlite3.connect(tmp_path / "chain.db")) as connection:
         connection.execute("DROP INDEX ix_body_membership")
+        for table in ("trade_proof", "voting_set"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
         connection.commit()
     with closing(Store.open(tmp_path, GENESIS)) as store:

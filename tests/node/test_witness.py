@@ -12,7 +12,7 @@ from node.application.witness import KEPT_BYTES, proven_trades
 from node.client.client import ApiError
 from tests.node.api.small_node import BUS, MEMBERS, key_of
 from tests.node.api.test_market_routes import ask, bid
-from tests.node.light_kit import Liar, Living, light_client
+from tests.node.light_kit import EQUAL, Liar, Living, light_client
 
 
 @pytest.mark.parametrize("entries", [0, 20_000, 1_000_000, 50_000_000])
@@ -43,6 +43,23 @@ async def test_of_more_trades_than_that_the_first_are_proven_and_the_rest_is_pru
         except ApiError as error:
             outcomes.append(error.code)
     assert outcomes == [True, "pruned"]
+    app.state.api.close()
+
+
+@pytest.mark.parametrize(("most", "outcome"), [(3, "proven"), (2, "pruned")])
+async def test_a_class_counts_as_many_trades_as_its_orders_take_room(
+    monkeypatch: pytest.MonkeyPatch, most: int, outcome: str
+) -> None:
+    monkeypatch.setattr(witness, "proven_trades", lambda _: most)
+    node = Living(EQUAL)
+    agreement = node.class_trade()
+    app = create_app(node, now_ms=lambda: node.now)
+    try:
+        proven = await light_client(node, Liar(app)).trade(bytes.fromhex(agreement))
+        found = "proven" if not proven.not_proven else "in part"
+    except ApiError as error:
+        found = error.code
+    assert found == outcome
     app.state.api.close()
 
 
