@@ -38,6 +38,7 @@ export function governanceAction(action, from) {
     case "approve": return [who(from), " approves the proposal ", proposalLink(action.proposal), "."];
     case "evidence": return [who(from), " hands in two conflicting signed votes as evidence."];
     case "apply_broker": return [who(from), ` applies to become the broker “${action.name}”, for `, money(action.tariff.lambda_micro), " a deal."];
+    case "change_tariff": return [who(from), " announces another tariff for its book: “", action.tariff.pricing, "” prices, ", money(action.tariff.lambda_micro), " a deal."];
     default: return null;
   }
 }
@@ -75,6 +76,9 @@ export function governanceEvent({ kind, data, accounts, height }) {
     case "broker.applied": return [who(data.broker), ` applies to become the broker “${data.name}”`];
     case "broker.admitted": return [who(data.broker), ` may open its book as “${data.name}”`];
     case "broker.suspended": return ["The book of ", who(data.broker), " is closed; its orders get everything back"];
+    case "broker.tariff_announced": return [who(data.broker), ` will have another tariff for orders sent from block ${count(data.effective)} on`];
+    case "broker.tariff_withdrawn": return [who(data.broker), " keeps its tariff after all"];
+    case "broker.tariff_changed": return [who(data.broker), ` has another tariff now (version ${count(data.version)}); open orders keep theirs`];
     default: return null;
   }
 }

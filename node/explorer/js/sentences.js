@@ -20,6 +20,8 @@ export function actionSentence(action, from, orderId, height) {
       const least = action.cost.kind === "flat" ? [", for at least ", money(action.cost.floor_micro)] : ", priced by its cost model";
       return [who(from), ` offers up to ${plural(action.longest_blocks, "block")} of service through `, who(action.broker), least, `, open until block ${count(action.expires)}`, order, "."];
     }
+    case "reprice":
+      return [who(from), " gives another price to the order ", toContract("order", action.order, height), `, open until block ${count(action.price.expires)}.`];
     case "cancel":
       return [who(from), " takes back the order ", toContract("order", action.order, height), "."];
     case "rate":
@@ -45,6 +47,8 @@ export function eventSentence(event) {
       return [who(data.buyer), " buys from ", who(data.seller), " through ", who(data.broker), ": pays ", money(data.paid_micro), ", the server gets ", money(data.received_micro), ", agreement ", toContract("agreement", data.agreement, height)];
     case "order.opened":
       return [who(data.owner), ` opens the ${data.side} `, toContract("order", data.order, height), " with ", who(data.broker)];
+    case "order.repriced":
+      return [who(data.owner), ` gives the ${data.side} `, toContract("order", data.order, height), " another price"];
     case "order.closed":
       return [`The ${data.side} `, toContract("order", data.order, height), " of ", who(data.owner), ` ${CLOSED[data.reason] ?? data.reason}`];
     case "round.cleared":
