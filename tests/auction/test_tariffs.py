@@ -19,12 +19,15 @@ from auction.licences import ApplyBroker
 from auction.orders import read_order
 from auction.parameters import MarketParameters
 from auction.tariffs import ChangeTariff
+from ledger.crypto import SigningKey
 from ledger.errors import Reason, Rejected
 from ledger.proposals import AdmitBroker, Approve, Propose, SuspendBroker, proposal_id
 from ledger.state import Overlay
+from ledger.transactions import Action
 from tests.auction.invariants import check_tables
 from tests.auction.test_reprice import to_limit
 from tests.auction.town import (
+    AT_MCAFEE,
     BROKERS,
     BUYERS,
     CLASSES,
@@ -35,6 +38,7 @@ from tests.auction.town import (
     Town,
     ask,
     bid,
+    class_bid,
 )
 
 BOOK = BROKERS[0]
@@ -180,12 +184,44 @@ def test_a_broker_cannot_keep_orders_under_any_number_of_tariffs() -> None:
     check_tables(town.state, town.height + 1)
 
 
-def decide(town: Town, change: AdmitBroker | SuspendBroker) -> None:
-    proposal = proposal_id(change).hex()
+def test_the_last_order_of_a_class_may_leave_just_before_another_tariff_is_in_force() -> None:
+    """Its leaving marks the class for a round at which the tariff that listed it is forgotten."""
+    town = small_town()
+    book = BROKERS[AT_MCAFEE]
+    assert town.block((book, ChangeTariff(PAPER))) == ["ok"]
+    last = town.height + NOTICE - 1
+    town.opened((BUYERS[0], class_bid(0, 900, expires=last)))
+    while town.height < last:
+        town.block()
+    assert [closed["reason"] for closed in town.of_kind("order.closed")] == ["expired"]
+    town.block()
+    assert town.sealed == b'{"books":[],"classes":[]}'
+    check_tables(town.state, town.height + 1)
+
+
+def test_a_broker_of_classes_may_be_licensed_anew_in_the_block_that_suspends_it() -> None:
+    town = small_town()
+    book = BROKERS[AT_MCAFEE]
+    town.opened((BUYERS[0], class_bid(0, 900)))
     codes = town.block(
-        (SERVERS[0], Propose(change)), *((key, Approve(proposal)) for key in SERVERS[1:6])
+        *votes_for(SuspendBroker(book.address)),
+        (book, ApplyBroker("anew", PAPER)),
+        *votes_for(AdmitBroker(book.address)),
     )
-    assert codes == ["ok"] * 6
+    assert codes == ["ok"] * 13
+    broker = read_broker(town.state, book.address)
+    assert broker is not None
+    assert (broker.tariff, broker.version, broker.former) == (PAPER, 2, ())
+    check_tables(town.state, town.height + 1)
+
+
+def decide(town: Town, change: AdmitBroker | SuspendBroker) -> None:
+    assert town.block(*votes_for(change)) == ["ok"] * 6
+
+
+def votes_for(change: AdmitBroker | SuspendBroker) -> list[tuple[SigningKey, Action]]:
+    proposal = proposal_id(change).hex()
+    return [(SERVERS[0], Propose(change)), *((key, Approve(proposal)) for key in SERVERS[1:6])]
 
 
 def test_suspension_withdraws_a_change_and_a_new_licence_gets_a_new_version() -> None:
