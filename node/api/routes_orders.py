@@ -14,7 +14,7 @@ from auction import order_views
 from auction.what_if import what_if
 from ledger.types import MAX_INTEGER
 from node.api.backend import Queries
-from node.api.context import ApiContext, context_of, reply_named, reply_rows
+from node.api.context import ApiContext, context_of, reply_named, reply_rows, rows_after
 from node.api.csv_rows import CSV_ANSWER, Format, csv_response
 from node.api.documents import transactions_in
 from node.api.history import integer
@@ -83,7 +83,7 @@ async def list_orders(
         found = order_views.orders(state, side=side, broker=broker, owner=owner, height=coming)
         rows = (row for row in found if _fits(row, {"status": status}))
     if form == "csv":
-        return csv_response("orders", COLUMNS, _some(rows))
+        return csv_response("orders", COLUMNS, _some(await rows_after(rows, cursor)))
     return await reply_rows(request, context, rows, cursor, limit)
 
 

@@ -16,6 +16,7 @@ from auction.brokers import (
 )
 from auction.edges import read_edges
 from auction.licences import ApplyBroker
+from auction.order_views import orders
 from auction.orders import read_order
 from auction.parameters import MarketParameters
 from auction.tariffs import ChangeTariff
@@ -167,9 +168,9 @@ def test_only_an_active_broker_changes_its_tariff() -> None:
 
 def test_a_broker_cannot_keep_orders_under_any_number_of_tariffs() -> None:
     town = small_town()
-    orders = []
+    opened = []
     for fee in range(1, 5):
-        orders += town.opened((BUYERS[0], bid(limit=10)))
+        opened += town.opened((BUYERS[0], bid(limit=10)))
         codes = town.block((BOOK, ChangeTariff(replace(PAPER, lambda_micro=fee))))
         if fee == 4:
             assert codes == ["limit_exceeded"]
@@ -177,7 +178,7 @@ def test_a_broker_cannot_keep_orders_under_any_number_of_tariffs() -> None:
         assert codes == ["ok"]
         wait_for_the_change(town)
         check_tables(town.state, town.height + 1)
-    assert town.block((BUYERS[0], Cancel(orders[1]))) == ["ok"]
+    assert town.block((BUYERS[0], Cancel(opened[1]))) == ["ok"]
     assert town.block((BOOK, ChangeTariff(replace(PAPER, lambda_micro=9)))) == ["ok"]
     wait_for_the_change(town)
     assert [entry.version for entry in broker_of(town).former] == [1, 3, 4]
@@ -217,6 +218,18 @@ def test_a_broker_of_classes_may_be_licensed_anew_in_the_block_that_suspends_it(
 
 def decide(town: Town, change: AdmitBroker | SuspendBroker) -> None:
     assert town.block(*votes_for(change)) == ["ok"] * 6
+
+
+def test_a_list_of_orders_goes_on_while_tariffs_change() -> None:
+    """A slow reader of a long list takes one side before the change and the other after it."""
+    town = small_town()
+    first, _ = town.opened((BUYERS[0], bid(limit=10)), (SERVERS[0], ask()))
+    rows = orders(town.state, height=town.height + 1, broker=BOOK.address)
+    assert next(rows)["id"] == first
+    town.block((BOOK, ChangeTariff(DEARER)))
+    wait_for_the_change(town)
+    town.opened((SERVERS[1], ask()))
+    assert sorted(int(str(row["tariff"])) for row in rows) == [1, 2]
 
 
 def votes_for(change: AdmitBroker | SuspendBroker) -> list[tuple[SigningKey, Action]]:
