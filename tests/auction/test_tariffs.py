@@ -19,6 +19,7 @@ from auction.licences import ApplyBroker
 from auction.order_views import orders
 from auction.orders import read_order
 from auction.parameters import MarketParameters
+from auction.sealed import least_bytes
 from auction.tariffs import ChangeTariff
 from ledger.crypto import SigningKey
 from ledger.errors import Reason, Rejected
@@ -33,6 +34,7 @@ from tests.auction.town import (
     BUYERS,
     CLASSES,
     MCAFEE,
+    OTHERS,
     PAPER,
     SERVERS,
     TARIFFS,
@@ -249,6 +251,20 @@ def test_suspension_withdraws_a_change_and_a_new_licence_gets_a_new_version() ->
     broker = broker_of(town)
     assert (broker.name, broker.tariff, broker.version) == ("anew", TARIFFS[2], 2)
     assert (broker.status, broker.former) == ("active", ())
+
+
+def test_no_more_brokers_are_admitted_than_a_block_can_seal_rounds_of() -> None:
+    town = small_town()
+    (newcomer, *_), count = OTHERS, len(BROKERS)
+    assert town.block((newcomer, ApplyBroker("one more", PAPER))) == ["ok"]
+    *yes, last = votes_for(AdmitBroker(newcomer.address))
+    assert set(town.block(*yes)) == {"ok"}
+    enough = least_bytes(count + 1)
+    town.parameters = replace(town.parameters, max_sealed_bytes=enough - 1)
+    assert town.block(last) == ["limit_exceeded"]
+    town.parameters = replace(town.parameters, max_sealed_bytes=enough)
+    assert town.block(last) == ["ok"]
+    assert read_broker(town.state, newcomer.address) is not None
 
 
 def test_admitted_again_without_a_new_application_a_broker_has_its_old_version() -> None:
