@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auction import order_views
-from auction.what_if import what_if
+from auction.what_if import place_in_round, standing
 from ledger.types import MAX_INTEGER
 from node.api.backend import Queries
 from node.api.context import ApiContext, context_of, reply_named, reply_rows, rows_after
@@ -126,7 +126,9 @@ async def get_standing(request: Request, order: HashPath) -> Response:
         state = context.backend.state()
         if not order_views.is_open(state, order):
             raise not_found(f"open order {order}")
-        found = what_if(state, coming, bytes.fromhex(order)) or {}
+        place = place_in_round(state, coming, bytes.fromhex(order))
+        # Solved anew for each order that is asked for: not on the event loop.
+        found = {} if place is None else await context.read(standing, place)
         document = {"order": order, "height": coming, "in_round": bool(found), **found}
         context.coming_rounds.put(order, coming, document)
     return reply_named(request, context, document)
