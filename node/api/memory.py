@@ -73,7 +73,7 @@ class PerHeight:
         return self._documents.get(key) if height == self._height else None
 
     def put(self, key: str, height: int, document: Mapping[str, object]) -> None:
-        """Keep a document of `height`; one that took until a newer one was asked for is too late."""
+        """Keep a document of `height`; one of an older height than is kept is too late."""
         if height < self._height:
             return
         if height > self._height:
