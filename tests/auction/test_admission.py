@@ -96,11 +96,14 @@ def test_orders_that_go_before_they_join_leave_nothing_in_the_queue() -> None:
     market = MarketParameters(pairs_per_block=2 * ARRIVAL_PAIRS + 20, orders_per_side=100)
     town = Town(market=market)
     town.opened((BUYERS[0], [bid(limit=10)] * 12))
+    seen = 0
     for _ in range(5):
         orders = town.opened((BUYERS[1], [bid(limit=10)] * 30))
         assert town.block((BUYERS[1], [Cancel(order) for order in orders])) == ["ok"]
         waiting = [key[-32:] for key, _ in town.state.scan(keys.ARRIVAL)]
         assert all(read_order(town.state, order) is not None for order in waiting)
+        seen += len(waiting)
+    assert seen
     check_tables(town.state, town.height + 1)
 
 
