@@ -6,13 +6,12 @@ from msgspec import Meta
 
 from auction.brokers import Broker, Tariff, read_broker, write_broker
 from auction.parameters import MarketParameters, write_parameters
+from auction.sealed import MAX_BROKERS
 from ledger.codec import Record
 from ledger.errors import Reason, Rejected
 from ledger.members import read_registration
 from ledger.state import Overlay
 from ledger.types import Address, Name
-
-MAX_BROKERS = 1_000
 
 
 class GenesisBroker(Record):

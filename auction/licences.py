@@ -10,8 +10,9 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from auction.brokers import Broker, Tariff, check_tariff, read_broker, write_broker
+from auction.brokers import Broker, Tariff, brokers, check_tariff, read_broker, write_broker
 from auction.departures import close_book
+from auction.sealed import MAX_BROKERS, least_bytes
 from auction.tariffs import with_tariff, withdraw_change
 from ledger.codec import Codec, Record, encode
 from ledger.errors import Reason, Rejected
@@ -70,7 +71,11 @@ def apply_broker(context: ActionContext, overlay: Overlay, action: ApplyBroker) 
 
 
 def admit_broker(context: ActionContext, overlay: Overlay, change: AdmitBroker) -> None:
-    """Open a broker's book.  Raises NO_APPLICATION, ALREADY_REGISTERED."""
+    """Open a broker's book.
+
+    Raises NO_APPLICATION, ALREADY_REGISTERED, and LIMIT_EXCEEDED where a block could not hold the
+    rounds of one more broker: nobody could seal it.
+    """
     account, height = change.account, context.block.height
     former = read_broker(overlay, account)
     if former is not None and _is_open(former):
@@ -92,11 +97,19 @@ def admit_broker(context: ActionContext, overlay: Overlay, change: AdmitBroker) 
         registration is not None and registration.role != "broker"
     ):
         raise Rejected(Reason.ALREADY_REGISTERED, "the account has another role by now")
+    _require_room(context, overlay)
     write_broker(overlay, account, broker)
     if registration is None:
         record = Registration(broker.name, "broker", context.sender, height)
         write_registration(overlay, account, record)
     overlay.emit(Event("broker.admitted", (account,), {"broker": account, "name": broker.name}))
+
+
+def _require_room(context: ActionContext, overlay: Overlay) -> None:
+    active = sum(_is_open(one) for _, one in brokers(overlay))
+    room = context.block.parameters.max_sealed_bytes
+    if active >= MAX_BROKERS or least_bytes(active + 1) > room:
+        raise Rejected(Reason.LIMIT_EXCEEDED, f"{active} brokers are all a block has room for")
 
 
 def suspend_broker(context: ActionContext, overlay: Overlay, change: SuspendBroker) -> None:

@@ -109,6 +109,9 @@ def live_classes(view: View, height: int) -> Iterator[LiveClass]:
         record = read_broker(view, broker.hex())
         if record is None:
             raise Corrupt(f"a class without its broker {broker.hex()}")
+        if not record.remembers(version):
+            # The last order under it left after the round, and another tariff came in force.
+            continue
         found = standing_class(view, (broker, version, number), record.tariff_of(version))
         if not found.bids or not found.asks:
             continue

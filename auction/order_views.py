@@ -57,11 +57,12 @@ def orders(
     addresses = [address for address, _ in brokerage.brokers(view)] if broker is None else [broker]
     sides = {"bid": (keys.BIDS,), "ask": (keys.ASKS,), None: (keys.BIDS, keys.ASKS)}[side]
     for address in addresses:
-        record = brokerage.read_broker(view, address)
-        if record is None:
-            continue
         services: dict[int, Service] = {}
         for side_key in sides:
+            # Read with the side it is for: a reader may take rows while blocks go by.
+            record = brokerage.read_broker(view, address)
+            if record is None:
+                break
             prefix = keys.BOOK + bytes.fromhex(address) + side_key
             for key, stored in view.scan(prefix):
                 entry = decode_order(stored)

@@ -157,14 +157,17 @@ def _report(overlay: Overlay, kind: str, order: Digest, record: OpenOrder) -> No
 def remove(overlay: Overlay, order: Digest, record: OpenOrder, reason: CloseReason) -> None:
     """Close an order without touching money or pairs: record, indexes, counts, its event.
 
-    A place in the queue of arrivals stays behind; who serves the queue drops it.  With what the
-    event tells and the transactions that opened and repriced it, an order that has closed can be
-    told in full.
+    One that never joined its book gives up its place in the queue of arrivals: what stays behind
+    there is counted in no bound on the work of a block.  The place of an order that waited to be
+    paired anew stays; who serves the queue drops it.  With what the event tells and the
+    transactions that opened and repriced it, an order that has closed can be told in full.
     """
     broker, side = bytes.fromhex(record.terms.broker), side_byte(record)
     overlay.delete(keys.ORDER + order)
     overlay.delete(record_key(broker, side, order))
     overlay.delete(keys.at_height(keys.EXPIRY, record.terms.expires) + order)
+    if not record.admitted:
+        overlay.delete(keys.at_height(keys.ARRIVAL, record.submitted) + order)
     _count(overlay, broker, record, -1)
     overlay.emit(
         Event(

@@ -23,7 +23,10 @@ from ledger.codec import Codec, Record
 from ledger.errors import Reason, Rejected
 from ledger.types import Address, Hex32, Micro, PositiveCount, SignedInteger
 
-MAX_BOOKS = 1_000 * MAX_LIVE_TARIFFS
+MAX_BROKERS = 1_000
+"""Brokers with an open book."""
+
+MAX_BOOKS = MAX_BROKERS * MAX_LIVE_TARIFFS
 MAX_PAIRS = 100_000
 
 HEAD_BYTES = 64

@@ -8,7 +8,7 @@ may be cached for ever.
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
@@ -243,29 +243,38 @@ async def reply_rows(
     cursor: str | None,
     limit: int,
 ) -> Response:
-    """One page of rows; the cursor is the id of the last row of the page before.
-
-    A row that has gone since makes its cursor useless, so the list says that instead of
-    starting over.
-    """
+    """One page of rows; the cursor is the id of the last row of the page before."""
     page: list[Mapping[str, object]] = []
     more = False
-    reached = cursor is None
-    for number, row in enumerate(rows, start=1):
+    for number, row in enumerate(await rows_after(rows, cursor), start=1):
         if number % YIELD_EVERY == 0:
             await asyncio.sleep(0)
-        if not reached:
-            reached = _row_key(row) == cursor
-        elif len(page) == limit:
+        if len(page) == limit:
             more = True
             break
-        else:
-            page.append(row)
-    if not reached:
-        raise invalid("query.cursor", "is not a cursor of this list, or its entry has gone")
+        page.append(row)
     meta = context.tip_meta()
     meta["names"] = names_in(context.backend.state(), page)
     return reply_page(request, page, _row_key(page[-1]) if more else None, meta)
+
+
+async def rows_after(
+    rows: Iterable[Mapping[str, object]], cursor: str | None
+) -> Iterator[Mapping[str, object]]:
+    """The rows behind the one whose id is the cursor, all without a cursor.
+
+    A row that has gone since makes its cursor useless, so the list says that instead of
+    starting over.  Raises Problem(validation_error).
+    """
+    left = iter(rows)
+    if cursor is None:
+        return left
+    for number, row in enumerate(left, start=1):
+        if number % YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+        if _row_key(row) == cursor:
+            return left
+    raise invalid("query.cursor", "is not a cursor of this list, or its entry has gone")
 
 
 def _row_key(row: Mapping[str, object]) -> str:

@@ -73,7 +73,9 @@ class PerHeight:
         return self._documents.get(key) if height == self._height else None
 
     def put(self, key: str, height: int, document: Mapping[str, object]) -> None:
-        """Keep a document of `height`."""
-        if height != self._height:
+        """Keep a document of `height`; one of an older height than is kept is too late."""
+        if height < self._height:
+            return
+        if height > self._height:
             self._height, self._documents = height, {}
         self._documents[key] = document

@@ -31,7 +31,7 @@ from node.api.schemas import ERRORS, Document, Page, Reply
 from node.api.schemas_market import AccountMarketModel
 from node.api.statistics import WINDOW_DEFAULT, WINDOW_MAX, read_statistics
 
-CSV_PAGE = 200
+CSV_PAGE = 500
 CSV_SCANS_MAX = 20
 """Bounded scans behind one CSV answer, of `history.SCAN_BLOCKS` blocks each."""
 

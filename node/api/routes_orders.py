@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auction import order_views
-from auction.what_if import what_if
+from auction.what_if import place_in_round, standing
 from ledger.types import MAX_INTEGER
 from node.api.backend import Queries
-from node.api.context import ApiContext, context_of, reply_named, reply_rows
+from node.api.context import ApiContext, context_of, reply_named, reply_rows, rows_after
 from node.api.csv_rows import CSV_ANSWER, Format, csv_response
 from node.api.documents import transactions_in
 from node.api.history import integer
@@ -83,7 +83,7 @@ async def list_orders(
         found = order_views.orders(state, side=side, broker=broker, owner=owner, height=coming)
         rows = (row for row in found if _fits(row, {"status": status}))
     if form == "csv":
-        return csv_response("orders", COLUMNS, _some(rows))
+        return csv_response("orders", COLUMNS, _some(await rows_after(rows, cursor)))
     return await reply_rows(request, context, rows, cursor, limit)
 
 
@@ -126,7 +126,9 @@ async def get_standing(request: Request, order: HashPath) -> Response:
         state = context.backend.state()
         if not order_views.is_open(state, order):
             raise not_found(f"open order {order}")
-        found = what_if(state, coming, bytes.fromhex(order)) or {}
+        place = place_in_round(state, coming, bytes.fromhex(order))
+        # Solved anew for each order that is asked for: not on the event loop.
+        found = {} if place is None else await context.read(standing, place)
         document = {"order": order, "height": coming, "in_round": bool(found), **found}
         context.coming_rounds.put(order, coming, document)
     return reply_named(request, context, document)

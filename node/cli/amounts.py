@@ -3,18 +3,23 @@
 from node.cli.exits import ExitCode, fail
 
 SIX_DIGITS = 6
+WHOLE_DIGITS = 18
 
 
 def micro(text: str, what: str) -> int:
     """`2.5` -> 2500000.  Ends the command with exit 2 for anything that is not such a number."""
     whole, _, fraction = text.replace("_", "").partition(".")
-    plain = (whole or "0").isascii() and (whole or "0").isdigit()
-    if not plain or not (fraction or "0").isdigit() or not (whole or fraction):
+    if not is_whole(whole or "0") or not is_whole(fraction or "0") or not (whole or fraction):
         fail(ExitCode.USAGE, f"{what}: {text!r} is not a number such as 5 or 0.25")
     if len(fraction) > SIX_DIGITS:
         fail(ExitCode.USAGE, f"{what}: {text!r} has more than six digits after the point")
     scale: int = 10**SIX_DIGITS
     return int(whole or "0") * scale + int(fraction.ljust(SIX_DIGITS, "0") or "0")
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text is decimal digits, at most 18: `str.isdigit` alone takes `²` as well."""
+    return text.isascii() and text.isdigit() and len(text) <= WHOLE_DIGITS
 
 
 def milli(text: str, what: str) -> int:
@@ -41,7 +46,7 @@ def named_micro(text: str, names: tuple[str, ...], what: str) -> dict[str, int]:
 def three(text: str, what: str) -> tuple[int, int, int]:
     """`20000,40000,10000` -> the three integers."""
     parts = text.split(",")
-    if len(parts) != 3 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) != 3 or not all(is_whole(part.strip()) for part in parts):
         fail(ExitCode.USAGE, f"{what}: needs three integers such as 20000,40000,10000")
     first, second, third = (int(part) for part in parts)
     return first, second, third

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from node.cli.amounts import micro, milli
+from node.cli.amounts import is_whole, micro, milli
 from node.cli.exits import ExitCode, fail
 from node.cli.remote import DEFAULT_NODE, Node
 from node.cli.sending import Json, Key, PasswordFile, Sending, Timeout, Wait, send
@@ -141,7 +141,7 @@ def _service_class(text: str) -> "ServiceClass":
     from auction.brokers import ServiceClass
 
     parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 4 or not all(parts[at].isdigit() for at in (0, 1, 3)):
+    if len(parts) != 4 or not all(is_whole(parts[at]) for at in (0, 1, 3)):
         fail(ExitCode.USAGE, f"--class: {text!r} is not such as 10,1,1.5,10000")
     return ServiceClass(
         service_blocks=int(parts[0]),

@@ -164,6 +164,8 @@ def reprice(
       twinchain tx reprice --key testnet/accounts/bus-fleet.json --order ORDER --limit 70 --wait
       twinchain tx reprice --key testnet/node-0/signing.json --order ORDER --floor 15 --open 1.5
     """
+    import msgspec
+
     from auction.actions import Reprice
 
     order = _identifier(order, "--order", "twinchain query orders")
@@ -172,7 +174,7 @@ def reprice(
     if not isinstance(meta, dict) or not isinstance(document, dict):
         fail(ExitCode.UNREACHABLE, f"{node}: this is not the API of a TwinChain node")
     terms = document.get("terms")
-    if not isinstance(terms, dict):
+    if not isinstance(terms, dict) or document.get("status") == "closed":
         fail(ExitCode.REJECTED, f"order {order} is not open", "see twinchain query orders")
     names = ("expires", "open_ppm", "omega_micro", "mu")
     fields: dict[str, object] = {name: terms[name] for name in names}
@@ -182,7 +184,10 @@ def reprice(
         fields["omega_micro"] = micro(omega, "--omega")
     if expires_in:
         fields["expires"] = int(meta["height"]) + expires_in
-    price = _new_price(terms, fields, (limit, value, floor, cost), gamma_nano)
+    try:
+        price = _new_price(terms, fields, (limit, value, floor, cost), gamma_nano)
+    except msgspec.ValidationError as error:
+        fail(ExitCode.USAGE, f"the new price does not hold: {error}", "see docs/market.md")
     send(Sending(key, node, password_file, wait, timeout, as_json), [Reprice(order, price)])
 
 

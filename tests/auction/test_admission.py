@@ -3,9 +3,10 @@
 import random
 
 from auction import keys
+from auction.actions import Cancel
 from auction.admission import ARRIVAL_PAIRS
 from auction.edges import read_edges
-from auction.orders import orders_of_side
+from auction.orders import orders_of_side, read_order
 from auction.parameters import MarketParameters
 from ledger.members import Resources
 from ledger.state import View
@@ -88,6 +89,22 @@ def test_arrivals_beyond_the_work_of_a_block_wait_their_turn() -> None:
     admitted = {order: record.admitted for order, record in bids_of(town)}
     assert sorted(admitted.values()) == [2] * 6 + [3] * 6
     assert [order.hex() for order in sorted(admitted, key=admitted.__getitem__)] == sorted(bids)
+
+
+def test_orders_that_go_before_they_join_leave_nothing_in_the_queue() -> None:
+    """Else a queue that stands still grows by a bid and its cancel at a time, beyond any cap."""
+    market = MarketParameters(pairs_per_block=2 * ARRIVAL_PAIRS + 20, orders_per_side=100)
+    town = Town(market=market)
+    town.opened((BUYERS[0], [bid(limit=10)] * 12))
+    seen = 0
+    for _ in range(5):
+        orders = town.opened((BUYERS[1], [bid(limit=10)] * 30))
+        assert town.block((BUYERS[1], [Cancel(order) for order in orders])) == ["ok"]
+        waiting = [key[-32:] for key, _ in town.state.scan(keys.ARRIVAL)]
+        assert all(read_order(town.state, order) is not None for order in waiting)
+        seen += len(waiting)
+    assert seen
+    check_tables(town.state, town.height + 1)
 
 
 def bids_of(town: Town) -> list[tuple[bytes, object]]:

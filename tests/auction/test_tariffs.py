@@ -16,25 +16,32 @@ from auction.brokers import (
 )
 from auction.edges import read_edges
 from auction.licences import ApplyBroker
+from auction.order_views import orders
 from auction.orders import read_order
 from auction.parameters import MarketParameters
+from auction.sealed import least_bytes
 from auction.tariffs import ChangeTariff
+from ledger.crypto import SigningKey
 from ledger.errors import Reason, Rejected
 from ledger.proposals import AdmitBroker, Approve, Propose, SuspendBroker, proposal_id
 from ledger.state import Overlay
+from ledger.transactions import Action
 from tests.auction.invariants import check_tables
 from tests.auction.test_reprice import to_limit
 from tests.auction.town import (
+    AT_MCAFEE,
     BROKERS,
     BUYERS,
     CLASSES,
     MCAFEE,
+    OTHERS,
     PAPER,
     SERVERS,
     TARIFFS,
     Town,
     ask,
     bid,
+    class_bid,
 )
 
 BOOK = BROKERS[0]
@@ -163,9 +170,9 @@ def test_only_an_active_broker_changes_its_tariff() -> None:
 
 def test_a_broker_cannot_keep_orders_under_any_number_of_tariffs() -> None:
     town = small_town()
-    orders = []
+    opened = []
     for fee in range(1, 5):
-        orders += town.opened((BUYERS[0], bid(limit=10)))
+        opened += town.opened((BUYERS[0], bid(limit=10)))
         codes = town.block((BOOK, ChangeTariff(replace(PAPER, lambda_micro=fee))))
         if fee == 4:
             assert codes == ["limit_exceeded"]
@@ -173,19 +180,63 @@ def test_a_broker_cannot_keep_orders_under_any_number_of_tariffs() -> None:
         assert codes == ["ok"]
         wait_for_the_change(town)
         check_tables(town.state, town.height + 1)
-    assert town.block((BUYERS[0], Cancel(orders[1]))) == ["ok"]
+    assert town.block((BUYERS[0], Cancel(opened[1]))) == ["ok"]
     assert town.block((BOOK, ChangeTariff(replace(PAPER, lambda_micro=9)))) == ["ok"]
     wait_for_the_change(town)
     assert [entry.version for entry in broker_of(town).former] == [1, 3, 4]
     check_tables(town.state, town.height + 1)
 
 
-def decide(town: Town, change: AdmitBroker | SuspendBroker) -> None:
-    proposal = proposal_id(change).hex()
+def test_the_last_order_of_a_class_may_leave_just_before_another_tariff_is_in_force() -> None:
+    """Its leaving marks the class for a round at which the tariff that listed it is forgotten."""
+    town = small_town()
+    book = BROKERS[AT_MCAFEE]
+    assert town.block((book, ChangeTariff(PAPER))) == ["ok"]
+    last = town.height + NOTICE - 1
+    town.opened((BUYERS[0], class_bid(0, 900, expires=last)))
+    while town.height < last:
+        town.block()
+    assert [closed["reason"] for closed in town.of_kind("order.closed")] == ["expired"]
+    town.block()
+    assert town.sealed == b'{"books":[],"classes":[]}'
+    check_tables(town.state, town.height + 1)
+
+
+def test_a_broker_of_classes_may_be_licensed_anew_in_the_block_that_suspends_it() -> None:
+    town = small_town()
+    book = BROKERS[AT_MCAFEE]
+    town.opened((BUYERS[0], class_bid(0, 900)))
     codes = town.block(
-        (SERVERS[0], Propose(change)), *((key, Approve(proposal)) for key in SERVERS[1:6])
+        *votes_for(SuspendBroker(book.address)),
+        (book, ApplyBroker("anew", PAPER)),
+        *votes_for(AdmitBroker(book.address)),
     )
-    assert codes == ["ok"] * 6
+    assert codes == ["ok"] * 13
+    broker = read_broker(town.state, book.address)
+    assert broker is not None
+    assert (broker.tariff, broker.version, broker.former) == (PAPER, 2, ())
+    check_tables(town.state, town.height + 1)
+
+
+def decide(town: Town, change: AdmitBroker | SuspendBroker) -> None:
+    assert town.block(*votes_for(change)) == ["ok"] * 6
+
+
+def test_a_list_of_orders_goes_on_while_tariffs_change() -> None:
+    """A slow reader of a long list takes one side before the change and the other after it."""
+    town = small_town()
+    first, _ = town.opened((BUYERS[0], bid(limit=10)), (SERVERS[0], ask()))
+    rows = orders(town.state, height=town.height + 1, broker=BOOK.address)
+    assert next(rows)["id"] == first
+    town.block((BOOK, ChangeTariff(DEARER)))
+    wait_for_the_change(town)
+    town.opened((SERVERS[1], ask()))
+    assert sorted(int(str(row["tariff"])) for row in rows) == [1, 2]
+
+
+def votes_for(change: AdmitBroker | SuspendBroker) -> list[tuple[SigningKey, Action]]:
+    proposal = proposal_id(change).hex()
+    return [(SERVERS[0], Propose(change)), *((key, Approve(proposal)) for key in SERVERS[1:6])]
 
 
 def test_suspension_withdraws_a_change_and_a_new_licence_gets_a_new_version() -> None:
@@ -200,6 +251,20 @@ def test_suspension_withdraws_a_change_and_a_new_licence_gets_a_new_version() ->
     broker = broker_of(town)
     assert (broker.name, broker.tariff, broker.version) == ("anew", TARIFFS[2], 2)
     assert (broker.status, broker.former) == ("active", ())
+
+
+def test_no_more_brokers_are_admitted_than_a_block_can_seal_rounds_of() -> None:
+    town = small_town()
+    (newcomer, *_), count = OTHERS, len(BROKERS)
+    assert town.block((newcomer, ApplyBroker("one more", PAPER))) == ["ok"]
+    *yes, last = votes_for(AdmitBroker(newcomer.address))
+    assert set(town.block(*yes)) == {"ok"}
+    enough = least_bytes(count + 1)
+    town.parameters = replace(town.parameters, max_sealed_bytes=enough - 1)
+    assert town.block(last) == ["limit_exceeded"]
+    town.parameters = replace(town.parameters, max_sealed_bytes=enough)
+    assert town.block(last) == ["ok"]
+    assert read_broker(town.state, newcomer.address) is not None
 
 
 def test_admitted_again_without_a_new_application_a_broker_has_its_old_version() -> None:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from ledger.crypto import SigningKey
 from ledger.native import Transfer
 from ledger.transactions import TransactionCodec, check_signature
-from node.cli.amounts import micro, milli, named_micro
+from node.cli.amounts import micro, milli, named_micro, three
 from node.cli.app import app
 from node.cli.output import money, percent
 from node.keyfiles import KeyKind, write_key_file
@@ -295,12 +295,20 @@ def test_a_wrong_password_exits_with_2_before_anything_is_asked(
     assert node.sent == []
 
 
-@pytest.mark.parametrize("amount", ["-1", "1e3", "0.1234567", "", ".", "1,5", "Ⅷ", "²"])
+@pytest.mark.parametrize(
+    "amount", ["-1", "1e3", "0.1234567", "", ".", "1,5", "Ⅷ", "²", "0.²", "9" * 5_000]
+)
 def test_amounts_are_exact_or_refused(runner: CliRunner, amount: str, key_file: Path) -> None:
     result = run(runner, "tx", "stake", "--key", key_file, f"--amount={amount}")
     assert result.exit_code == 2
     with pytest.raises(typer.Exit):
         micro(amount, "amount")
+
+
+@pytest.mark.parametrize("text", ["²,1,1", "1,1", "1,-1,1", "1,1,1.5"])
+def test_three_integers_are_whole_or_refused(text: str) -> None:
+    with pytest.raises(typer.Exit):
+        three(text, "resources")
 
 
 def test_numbers_are_read_without_rounding() -> None:

@@ -107,9 +107,17 @@ def test_reprice_changes_what_is_stated_and_keeps_the_rest(
 
 @pytest.mark.parametrize(
     ("terms", "words"),
-    [(BID, ("--floor", "1")), (ASK, ("--limit", "1")), (BID, ("--limit", "1", "--value", "1"))],
+    [
+        (BID, ("--floor", "1")),
+        (ASK, ("--limit", "1")),
+        (BID, ("--limit", "1", "--value", "1")),
+        (BID, ("--open", "2")),
+        (ASK, ("--open", "0.5")),
+        (BID, ("--limit", "0")),
+        (ASK, ("--omega", "0")),
+    ],
 )
-def test_a_price_for_the_other_side_is_a_usage_error(
+def test_a_price_for_the_other_side_or_out_of_bounds_is_a_usage_error(
     runner: CliRunner,
     node: StandIn,
     key_file: Path,
@@ -124,17 +132,24 @@ def test_a_price_for_the_other_side_is_a_usage_error(
     assert not node.sent
 
 
+@pytest.mark.parametrize("told", [{}, {"terms": BID}])
 def test_an_order_that_is_closed_cannot_be_repriced(
-    runner: CliRunner, node: StandIn, key_file: Path, password_file: Path
+    runner: CliRunner,
+    node: StandIn,
+    key_file: Path,
+    password_file: Path,
+    told: dict[str, object],
 ) -> None:
+    """Of one that closed lately a node still tells the terms; a reprice of it would cost a fee."""
     node.answers[f"/v1/orders/{ORDER}"] = (
         200,
-        {"data": {"status": "closed"}, "meta": {"height": 100}},
+        {"data": {"status": "closed", **told}, "meta": {"height": 100}},
     )
     where = ("--key", str(key_file), "--password-file", str(password_file), "--node", node.url)
     result = run(runner, "tx", "reprice", "--order", ORDER, "--limit", "1", *where)
     assert result.exit_code == 3
     assert "not open" in result.output
+    assert not node.sent
 
 
 @pytest.mark.parametrize(

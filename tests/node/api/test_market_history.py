@@ -213,6 +213,14 @@ async def test_csv_of_many_orders_is_cut_at_the_bound_and_says_so_by_its_length(
     monkeypatch.setattr("node.api.csv_rows.CSV_ROWS_MAX", 10)
     text = (await http.get("/v1/orders?format=csv")).text
     assert text.count("\n") == 11
+    last = text.splitlines()[-1].split(",")[0]
+    rest = (await http.get(f"/v1/orders?format=csv&cursor={last}")).text
+    assert rest.count("\n") == 3
+    listed = [row["id"] for row in await get(http, "/v1/orders?limit=200")]
+    lines = (*text.splitlines()[1:], *rest.splitlines()[1:])
+    assert [line.split(",")[0] for line in lines] == listed
+    gone = await http.get(f"/v1/orders?format=csv&cursor={'ab' * 32}")
+    assert (gone.status_code, gone.json()["code"]) == (400, "validation_error")
 
 
 @pytest.mark.parametrize("path", ["/v1/trades?format=xml", "/v1/agreements?format=csv"])

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 import httpx
 import pytest
 
 from auction.actions import Ask, Bid, FlatFloor, FlatLimit, Rate
+from auction.what_if import Place, standing
 from ledger.members import Resources
+from node.api.memory import PerHeight
 from tests.node.api.small_node import BROKER, BUS, MEMBERS, SmallNode, key_of
 
 SERVER = key_of(MEMBERS[0])
@@ -141,9 +145,19 @@ async def test_a_refused_action_is_final_with_its_code(
 
 
 async def test_an_order_is_told_how_far_it_is_from_the_edge_of_the_coming_round(
-    node: SmallNode, http: httpx.AsyncClient
+    node: SmallNode, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two bids cross with one ask in the coming round: the better could give up the difference."""
+    """Two bids cross with one ask in the coming round: the better could give up the difference.
+
+    Each order that is asked for takes a solve of its book, so none is solved on the event loop.
+    """
+    threads: list[int] = []
+
+    def standing_somewhere(place: Place) -> dict[str, object]:
+        threads.append(threading.get_ident())
+        return standing(place)
+
+    monkeypatch.setattr("node.api.routes_orders.standing", standing_somewhere)
     await submit(
         node,
         node.sign(BUS, 0, bid(60_000_000)),
@@ -162,4 +176,16 @@ async def test_an_order_is_told_how_far_it_is_from_the_edge_of_the_coming_round(
     assert (better["in_round"], better["solved"], better["matched"]) == (True, True, True)
     assert (worse["in_round"], worse["solved"], worse["matched"]) == (True, True, False)
     assert better["spare_micro"] == worse["short_micro"] > 0
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
     assert (await http.get(f"/v1/orders/{'ab' * 32}/coming")).status_code == 404
+
+
+def test_a_document_that_took_longer_than_its_block_drives_out_no_newer_one() -> None:
+    kept = PerHeight()
+    kept.put("new", 6, {"height": 6})
+    kept.put("late", 5, {"height": 5})
+    assert kept.get("new", 6) == {"height": 6}
+    assert kept.get("late", 5) is None
+    kept.put("next", 7, {"height": 7})
+    assert kept.get("new", 7) is None
