@@ -49,29 +49,67 @@ ARRIVAL_PAIRS = 40
 """What an arrival takes by itself (its record, its path, its places), in pairs valued."""
 
 
+BOOK_SHARE = 4
+"""A book takes this part of a block's work before the others had theirs."""
+
+PAUSED_ARRIVALS = 1_000
+"""How many arrivals beyond the share of their book are looked past for those of other books."""
+
+_Arrival = tuple[bytes, Digest, OpenOrder]
+
+
 def admit_arrivals(context: BlockContext, overlay: Overlay, market: MarketParameters) -> None:
-    """Pair the orders that wait, as many as the work bound of a block allows."""
-    books: dict[bytes, _Book | ClassBook] = {}
-    spent = 0
+    """Pair the orders that wait, as many as the work bound of a block allows.
+
+    Oldest first, but one book cannot keep the others waiting: beyond its share its arrivals are
+    looked past, and what is left of the block's work is theirs afterwards.
+    """
+    desk = _Desk(context, overlay, market)
+    paused: list[_Arrival] = []
     for key, _ in overlay.scan(keys.ARRIVAL):
         order = key[len(keys.ARRIVAL) + keys.HEIGHT_BYTES :]
         record = read_order(overlay, order)
         if record is None or (record.admitted and has_edges(overlay, order)):
             overlay.delete(key)
-            continue
-        book = books.get(record.book)
-        if book is None:
-            book = books[record.book] = _open_book(overlay, record, market, context.height + 1)
-        cost = ARRIVAL_PAIRS + book.size_against(record)
-        if spent and spent + cost > market.pairs_per_block:
+        elif not desk.admit((key, order, record), market.pairs_per_block // BOOK_SHARE):
+            paused.append((key, order, record))
+            if desk.is_full or len(paused) == PAUSED_ARRIVALS:
+                break
+    for arrival in paused:
+        if not desk.admit(arrival, market.pairs_per_block):
             return
-        spent += cost
+
+
+class _Desk:
+    """The books of a block and what was spent on them."""
+
+    def __init__(self, context: BlockContext, overlay: Overlay, market: MarketParameters) -> None:
+        self.context, self.overlay, self.market = context, overlay, market
+        self.is_full = False
+        self._books: dict[bytes, _Book | ClassBook] = {}
+        self._spent: dict[bytes, int] = {}
+
+    def admit(self, arrival: _Arrival, share: int) -> bool:
+        """Pair one arrival; False if its book would pass `share`, or all of them the bound."""
+        key, order, record = arrival
+        overlay, height = self.overlay, self.context.height
+        book = self._books.get(record.book)
+        if book is None:
+            book = _open_book(overlay, record, self.market, height + 1)
+            self._books[record.book] = book
+        cost = ARRIVAL_PAIRS + book.size_against(record)
+        total, own = sum(self._spent.values()), self._spent.get(record.book, 0)
+        self.is_full = bool(total) and total + cost > self.market.pairs_per_block
+        if self.is_full or (own and own + cost > share):
+            return False
+        self._spent[record.book] = own + cost
         overlay.delete(key)
         if not record.admitted:
-            record = replace(record, admitted=context.height)
+            record = replace(record, admitted=height)
             write_order(overlay, order, record)
             book.join(order, record)
         book.keep_heaviest(order, record)
+        return True
 
 
 def _open_book(

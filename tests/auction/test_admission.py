@@ -107,6 +107,18 @@ def test_orders_that_go_before_they_join_leave_nothing_in_the_queue() -> None:
     check_tables(town.state, town.height + 1)
 
 
+def test_a_crowd_at_one_broker_does_not_keep_another_waiting() -> None:
+    """One queue served all books, oldest first; now each has its share before any has the rest."""
+    market = MarketParameters(pairs_per_block=8 * ARRIVAL_PAIRS, orders_per_side=100)
+    town = Town(market=market)
+    town.opened(*((key, apart_ask(500)) for key in SERVERS))  # type: ignore[misc]
+    orders = [(key, apart_bid(1_000)) for key in BUYERS[:11]]
+    town.opened(*orders, (BUYERS[11], bid(1, limit=900)))
+    elsewhere = list(orders_of_side(town.state, BROKERS[1].public_key, keys.BIDS))
+    assert [record.admitted for _, record in elsewhere] == [town.height]
+    assert sum(record.admitted == town.height for _, record in bids_of(town)) == 5
+
+
 def bids_of(town: Town) -> list[tuple[bytes, object]]:
     return list(orders_of_side(town.state, BROKERS[0].public_key, keys.BIDS))  # type: ignore[arg-type]
 
