@@ -174,6 +174,7 @@ def test_one_command_brings_up_four_validators_that_agree(compose: Compose) -> N
         assert page.status == 200
 
 
+@pytest.mark.long
 @pytest.mark.engine
 @pytest.mark.timeout(1200)
 def test_a_fifth_node_joins_leaves_comes_back_and_is_ejected(compose: Compose) -> None:

@@ -18,7 +18,7 @@ from node.peers.links import dial
 from node.testnet.drill import conflicting_votes
 from tests.e2e.kit import Document, Net, free_port_run, run, until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 FOUNDERS = 5
 NEWCOMER = 5

@@ -14,7 +14,7 @@ from tests.e2e.kit import Net, free_port_run, has_ended, run, until
 from tests.e2e.town import Town
 from tests.e2e.vote_tap import VoteTap
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(600)]
 
 PATIENCE_S = 180.0
 """Eight starts of a whole interpreter stand between the first block and the last check."""
