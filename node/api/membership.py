@@ -129,13 +129,19 @@ def decided_documents(told: Told) -> list[Row]:
     return rows[::-1]
 
 
-def set_documents(view: View, told: Told, *, complete: bool) -> list[Row]:
+def voting_addresses(view: View) -> list[str]:
+    """Who votes on the block above this state, ascending."""
+    return [seat.address for seat in voting_set(view, read_tip(view).height + 1).seats]
+
+
+def set_documents(current: Sequence[str], told: Told, *, complete: bool) -> list[Row]:
     """Voting sets, newest first: from which height, who, and what changed.
 
-    `complete`: `told` reaches back to the first block, so the oldest set is that of the genesis.
+    `current` are the `voting_addresses` above the very block `told` begins with: each older set
+    is worked out from the one after it.  `complete`: `told` reaches back to the first block of the
+    chain, so the oldest set is that of the genesis.
     """
-    current = voting_set(view, read_tip(view).height + 1)
-    addresses = [seat.address for seat in current.seats]
+    addresses = list(current)
     rows: list[Row] = []
     for event in _newest_first(told):
         if event.kind != "validators.changed":
@@ -182,10 +188,13 @@ def next_set_document(view: View, height: int, block_time_ms: int) -> Row:
     }
 
 
-def life_of(view: View, address: str, told: Told, *, complete: bool) -> Row:
-    """What events say of one member: `seat_since`, 0 without a seat or if unknown; `offence`."""
+def life_of(current: Sequence[str], address: str, told: Told, *, complete: bool) -> Row:
+    """What events say of one member: `seat_since`, 0 without a seat or if unknown; `offence`.
+
+    `current`, `told`, `complete` as in `set_documents`.
+    """
     since = 0
-    for row in set_documents(view, told, complete=complete):
+    for row in set_documents(current, told, complete=complete):
         held = row["addresses"]
         if not isinstance(held, list) or address not in held:
             break
