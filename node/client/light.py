@@ -242,9 +242,17 @@ class LightClient:
         return check_transaction(document, sighting.header, identity, self.chain)
 
     async def state(self, kind: str, name: str) -> ProvenState:
-        """One thing in the state at the node's tip: see `STATE_KINDS`.  Raises ProofFailed."""
+        """One thing in the state at the node's tip: see `STATE_KINDS`.
+
+        Raises ProofFailed, also for a state that is older than the newest block known here.
+        """
         document = await self._fetch(f"/v1/proofs/{kind}/{name}", StateDocument)
         sighting = open_header(document.block, self.chain)
+        if sighting.height < self.anchor.height:
+            raise ProofFailed(
+                "behind",
+                f"the state shown is of {sighting.height}, {self.anchor.height} was proven before",
+            )
         await self.prove(sighting)
         return ProvenState(sighting, check_state(document, sighting.header, kind, name))
 

@@ -238,6 +238,21 @@ async def test_what_the_state_says_is_proven_and_so_is_what_it_does_not_say(
     ).value
 
 
+async def test_a_state_older_than_what_was_proven_is_refused() -> None:
+    node = SmallNode()
+    node.advance(2)
+    app = create_app(node, now_ms=lambda: node.now)
+    path = f"/v1/proofs/account/{ALICE.address}"
+    old = (await Client("http://node", transport=Liar(app)).get(path))["data"]
+    node.advance(2)
+    light = light_client(node, Liar(app, lambda asked, data: old if asked == path else data))
+    assert (await light.state("account", ALICE.address)).at.height == 2
+    await light.follow()
+    with pytest.raises(ProofFailed, match="behind"):
+        await light.state("account", ALICE.address)
+    app.state.api.close()
+
+
 async def test_an_open_order_is_proven_by_its_place_and_its_record() -> None:
     node = Living()
     node.send(BUS, bid())
