@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -66,13 +67,26 @@ def test_node_init_from_a_running_node_lists_members_the_genesis_does_not_know(
         {"address": OTHER, "endpoint": "http://later:2", "seated": True},
         {"address": HASH, "endpoint": "http://gone:3", "seated": False},
     ]
-    node.answers["/v1/members"] = (200, {"data": rows})
+    proxied, silent, odd = "01" * 32, "02" * 32, "03" * 32
+    later = [
+        {"address": proxied, "endpoint": "https://six.example", "seated": True},
+        {"address": silent, "endpoint": "", "seated": True},
+        {"address": odd, "endpoint": 'x"\n', "seated": True},
+    ]
+    pages = [{"data": rows, "next_cursor": HASH}, {"data": later, "next_cursor": None}]
+    node.answers["/v1/members"] = lambda: (200, pages.pop(0))
     done = init(runner, tmp_path / "five", "--from", node.url)
     assert done.exit_code == 0, done.output
     assert f"twinchain tx apply --node {node.url}" in done.stdout
     assert "Compare the genesis hash" in done.stderr
     peers = load_config(tmp_path / "five" / "config.toml").p2p.peers
-    assert peers == (f"{second.address}@http://moved:1", f"{OTHER}@http://later:2")
+    assert peers == (
+        f"{second.address}@http://moved:1",
+        f"{OTHER}@http://later:2",
+        f"{proxied}@https://six.example:443",
+    )
+    assert f"left out: member {silent}" in done.stderr
+    assert f"left out: member {odd}" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -82,6 +96,10 @@ def test_node_init_from_a_running_node_lists_members_the_genesis_does_not_know(
         (("--genesis", "{genesis}", "--genesis-hash", HASH), f"not {HASH}"),
         (("--genesis", "{genesis}", "--peer", "nobody"), "--peer is ACCOUNT@"),
         (("--genesis", "{genesis}", "--endpoint", "five"), "--endpoint is http"),
+        (("--genesis", "{genesis}", "--endpoint", "ftp://five:21"), "--endpoint is http"),
+        (("--genesis", "{genesis}", "--endpoint", 'http://five"x:80'), "--endpoint is http"),
+        (("--genesis", "{genesis}", "--endpoint", "http://five:0"), "--endpoint is http"),
+        (("--genesis", "{genesis}", "--port", "70000"), "--port"),
         (("--genesis", "{genesis}.none"), "genesis"),
     ],
 )
@@ -97,6 +115,34 @@ def test_node_init_refuses_what_it_cannot_mean(
     assert done.exit_code == 2
     assert advice in done.stderr
     assert not (tmp_path / "five" / "signing.json").exists()
+
+
+def test_node_init_run_again_overwrites_neither_settings_nor_password(
+    runner: CliRunner, tmp_path: Path, network: tuple[Layout, Description]
+) -> None:
+    layout, home = network[0], tmp_path / "five"
+    words = ("--genesis", layout.genesis)
+    assert init(runner, home, *words).exit_code == 0
+    other = tmp_path / "secret"
+    other.write_text("another one")
+    refused = init(runner, home, *words, "--password-file", other)
+    assert (refused.exit_code, "holds another password" in refused.stderr) == (2, True)
+    edited = (home / "config.toml").read_text() + "[storage]\ntrade_proofs = false\n"
+    (home / "config.toml").write_text(edited)
+    refused = init(runner, home, *words)
+    assert (refused.exit_code, "has other settings" in refused.stderr) == (2, True)
+    assert (home / "config.toml").read_text() == edited
+    validator = init(runner, layout.node(0), *words)
+    assert (validator.exit_code, "has other settings" in validator.stderr) == (2, True)
+
+
+def test_node_init_tells_the_name_as_a_shell_takes_it(
+    runner: CliRunner, tmp_path: Path, network: tuple[Layout, Description]
+) -> None:
+    done = init(runner, tmp_path / "a b", "--genesis", network[0].genesis, "--name", "it's $5")
+    command = done.stdout.partition("  twinchain tx apply")[2].partition("--vrf-key")[0]
+    assert shlex.split(command.replace("\\\n", " "))[-1] == "it's $5"
+    assert f"'{tmp_path / 'a b'}'/signing.json" in command
 
 
 def test_testnet_commands_say_what_is_missing(
