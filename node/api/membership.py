@@ -23,8 +23,8 @@ BLOCKS_MAX = 1_000
 TOPICS = ("member", "validators", "proposal", "parameter", "broker")
 
 Row = dict[str, object]
-Told = Sequence[tuple[int, Sequence[Event]]]
-"""Blocks that tell of membership, newest first, with their events."""
+Told = Sequence[tuple[int, Sequence[tuple[int, Event]]]]
+"""Blocks that tell of membership, newest first, with those events and their numbers."""
 
 
 def member_documents(view: View) -> list[Row]:
@@ -106,7 +106,7 @@ def decided_documents(told: Told) -> list[Row]:
     approved: dict[str, list[object]] = {}
     rows: list[Row] = []
     for height, events in reversed(told):
-        for index, event in enumerate(events, start=1):
+        for index, event in events:
             topic, _, deed = event.kind.partition(".")
             if topic != "proposal":
                 continue
@@ -202,7 +202,7 @@ def life_of(current: Sequence[str], address: str, told: Told, *, complete: bool)
         since = first if isinstance(first, int) else 0
     found: Row = {"seat_since": since}
     for height, events in told:
-        for event in events:
+        for _, event in events:
             if event.kind == "member.ejected" and address in event.accounts:
                 names = ("offence_height", "burned_micro")
                 return {**found, "offence": {"height": height} | _picked(event, names)}
@@ -215,4 +215,4 @@ def _picked(event: Event, names: Iterable[str]) -> Row:
 
 def _newest_first(told: Told) -> Iterator[Event]:
     for _, events in told:
-        yield from reversed(events)
+        yield from (event for _, event in reversed(events))

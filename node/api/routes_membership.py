@@ -227,10 +227,10 @@ async def _told(context: ApiContext, before: int | None = None) -> tuple[Told, b
 def _events(told: Told) -> list[tuple[int, int, Event]]:
     """(height, index, event), newest first, of the topics of membership."""
     return [
-        (height, index, events[index - 1])
+        (height, index, event)
         for height, events in told
-        for index in range(len(events), 0, -1)
-        if events[index - 1].kind.partition(".")[0] in TOPICS
+        for index, event in reversed(events)
+        if event.kind.partition(".")[0] in TOPICS
     ]
 
 

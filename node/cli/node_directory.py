@@ -162,11 +162,11 @@ def _chain(
 def _ask(node: str) -> tuple[bytes, list[dict[str, object]]]:
     """Genesis bytes and members as a running node tells them."""
     from ledger.codec import encode
-    from node.cli.remote import connection
+    from node.cli.remote import connection, data_of
 
     rows: list[dict[str, object]] = []
     with connection(node) as client:
-        genesis = client.get("/v1/genesis").get("data")
+        genesis = data_of(client.get("/v1/genesis"))
         cursor = None
         for _ in range(_PAGES_MAX):
             page = client.get("/v1/members", limit=200, cursor=cursor)

@@ -443,7 +443,7 @@ def test_blocks_that_tell_of_membership_are_found_by_an_index_of_their_own(store
     assert [height for height, _ in queries.membership(None, 9)] == [5, 2]
     assert [height for height, _ in queries.membership(5, 9)] == [2]
     ((_, events),) = queries.membership(5, 1)
-    assert events[1:] == list(told[2])
+    assert events == [(2, told[2][0])]  # the other event is not one of them, whatever it quotes
     sql = f"EXPLAIN QUERY PLAN SELECT height FROM body WHERE ({TELLS_OF_MEMBERSHIP})"
     with sqlite3.connect(store.path) as connection:
         plan = str(connection.execute(f"{sql} AND height < 9 ORDER BY height DESC").fetchall())

@@ -213,7 +213,9 @@ async def test_a_set_that_changes_while_events_are_read_does_not_spoil_the_older
         since = (await data(http, path))["seat_since"]
         read = node.queries.membership
 
-        def meanwhile(before_height: int | None, limit: int) -> list[tuple[int, Sequence[Event]]]:
+        def meanwhile(
+            before_height: int | None, limit: int
+        ) -> list[tuple[int, Sequence[tuple[int, Event]]]]:
             node.advance()
             return read(before_height, limit)
 
