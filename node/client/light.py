@@ -172,8 +172,9 @@ class LightClient:
             anchor = await self._after(last, anchor.validators)
             self._remember(anchor)
             self._changes[anchor.height + 1] = None
-        if self.trusted is not None:
-            require_same(self.trusted, sighting.height, sighting.hash)
+        place = bisect_left([each.height for each in self._anchors], sighting.height)
+        for remembered in self._anchors[place : place + 1]:
+            require_same(remembered, sighting.height, sighting.hash)
         return ProvenHeader(sighting, anchor.validators)
 
     async def _last_of(self, anchor: Anchor, height: Height) -> Sighting:

@@ -458,6 +458,23 @@ async def test_two_nodes_that_show_two_final_chains_are_found_out() -> None:
         app.state.api.close()
 
 
+async def test_a_node_that_shows_two_final_blocks_of_one_height_is_found_out() -> None:
+    left, right = SmallNode(), SmallNode()
+    left.advance(3)
+    right.now += 1
+    right.advance(3)
+    assert left.tip().hash != right.tip().hash
+    one, other = (create_app(node, now_ms=lambda: left.now) for node in (left, right))
+    liar = Liar(one)
+    light = light_client(left, liar)
+    await light.follow()
+    liar.app = other
+    with pytest.raises(ProofFailed, match="fork"):
+        await light.follow()
+    for app in (one, other):
+        app.state.api.close()
+
+
 async def test_a_weight_given_to_who_just_had_its_turn_is_refused(
     node: Living, app: FastAPI
 ) -> None:
