@@ -14,8 +14,9 @@ from typer.testing import CliRunner
 from node.application.genesis import load
 from node.cli import waiting
 from node.service.config import load as load_config
+from node.testnet.admission import Admission
 from node.testnet.create import Wanted, ensure_testnet
-from node.testnet.layout import Description, Layout, NodeEntry
+from node.testnet.layout import Description, Layout, NodeEntry, TestnetTimeout
 from tests.node.test_cli import OTHER, StandIn, run
 from tests.node.test_cli import node as node
 from tests.node.test_cli import runner as runner
@@ -208,6 +209,28 @@ def test_waiting_ends_with_a_code_that_says_why(
     node.answers[f"/v1/members/{OTHER}"] = member(**fields)
     words = ("--until", goal, "--timeout", "0", "--node", node.url)
     assert run(runner, "query", "member", OTHER, *words).exit_code == code
+
+
+def test_no_number_of_seconds_waits_for_ever(runner: CliRunner, node: StandIn) -> None:
+    node.answers["/v1/validator-sets/next"] = (200, {"data": COMING})
+    node.answers[f"/v1/members/{OTHER}"] = member()
+    words = ("--until", "seated", "--timeout", "nan", "--node", node.url)
+    assert run(runner, "query", "member", OTHER, *words).exit_code == 4
+
+
+def test_a_newcomer_that_does_not_catch_up_in_time_is_no_refusal(
+    runner: CliRunner,
+    node: StandIn,
+    network: tuple[Layout, Description],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def late(_: Admission) -> None:
+        raise TestnetTimeout("not caught up after 1 s")
+
+    monkeypatch.setattr(Admission, "run", late)
+    monkeypatch.setattr("node.cli.testnet_life._answering", lambda *_: node.url)
+    done = run(runner, "testnet", "admit", "--dir", network[0].root, "--index", "1")
+    assert (done.exit_code, "goes on where this one stopped" in done.stderr) == (4, True)
 
 
 def test_sets_and_decided_proposals_are_tables(runner: CliRunner, node: StandIn) -> None:
