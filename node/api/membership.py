@@ -23,8 +23,8 @@ BLOCKS_MAX = 1_000
 TOPICS = ("member", "validators", "proposal", "parameter", "broker")
 
 Row = dict[str, object]
-Told = Sequence[tuple[int, Sequence[Event]]]
-"""Blocks that tell of membership, newest first, with their events."""
+Told = Sequence[tuple[int, Sequence[tuple[int, Event]]]]
+"""Blocks that tell of membership, newest first, with those events and their numbers."""
 
 
 def member_documents(view: View) -> list[Row]:
@@ -106,7 +106,7 @@ def decided_documents(told: Told) -> list[Row]:
     approved: dict[str, list[object]] = {}
     rows: list[Row] = []
     for height, events in reversed(told):
-        for index, event in enumerate(events, start=1):
+        for index, event in events:
             topic, _, deed = event.kind.partition(".")
             if topic != "proposal":
                 continue
@@ -129,13 +129,19 @@ def decided_documents(told: Told) -> list[Row]:
     return rows[::-1]
 
 
-def set_documents(view: View, told: Told, *, complete: bool) -> list[Row]:
+def voting_addresses(view: View) -> list[str]:
+    """Who votes on the block above this state, ascending."""
+    return [seat.address for seat in voting_set(view, read_tip(view).height + 1).seats]
+
+
+def set_documents(current: Sequence[str], told: Told, *, complete: bool) -> list[Row]:
     """Voting sets, newest first: from which height, who, and what changed.
 
-    `complete`: `told` reaches back to the first block, so the oldest set is that of the genesis.
+    `current` are the `voting_addresses` above the very block `told` begins with: each older set
+    is worked out from the one after it.  `complete`: `told` reaches back to the first block of the
+    chain, so the oldest set is that of the genesis.
     """
-    current = voting_set(view, read_tip(view).height + 1)
-    addresses = [seat.address for seat in current.seats]
+    addresses = list(current)
     rows: list[Row] = []
     for event in _newest_first(told):
         if event.kind != "validators.changed":
@@ -182,10 +188,13 @@ def next_set_document(view: View, height: int, block_time_ms: int) -> Row:
     }
 
 
-def life_of(view: View, address: str, told: Told, *, complete: bool) -> Row:
-    """What events say of one member: `seat_since`, 0 without a seat or if unknown; `offence`."""
+def life_of(current: Sequence[str], address: str, told: Told, *, complete: bool) -> Row:
+    """What events say of one member: `seat_since`, 0 without a seat or if unknown; `offence`.
+
+    `current`, `told`, `complete` as in `set_documents`.
+    """
     since = 0
-    for row in set_documents(view, told, complete=complete):
+    for row in set_documents(current, told, complete=complete):
         held = row["addresses"]
         if not isinstance(held, list) or address not in held:
             break
@@ -193,7 +202,7 @@ def life_of(view: View, address: str, told: Told, *, complete: bool) -> Row:
         since = first if isinstance(first, int) else 0
     found: Row = {"seat_since": since}
     for height, events in told:
-        for event in events:
+        for _, event in events:
             if event.kind == "member.ejected" and address in event.accounts:
                 names = ("offence_height", "burned_micro")
                 return {**found, "offence": {"height": height} | _picked(event, names)}
@@ -206,4 +215,4 @@ def _picked(event: Event, names: Iterable[str]) -> Row:
 
 def _newest_first(told: Told) -> Iterator[Event]:
     for _, events in told:
-        yield from reversed(events)
+        yield from (event for _, event in reversed(events))

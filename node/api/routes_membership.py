@@ -23,6 +23,7 @@ from node.api.membership import (
     next_set_document,
     proposal_documents,
     set_documents,
+    voting_addresses,
 )
 from node.api.params import (
     KNOWN_QUERY,
@@ -88,11 +89,12 @@ async def get_member(request: Request, address: HashPath) -> Response:
     asking = [row for row in application_documents(state, tip + 1) if row["address"] == address]
     if not rows and not asking:
         raise not_found(f"member {address}")
+    current = voting_addresses(state)
     told, complete = await _told(context)
     document: Row = dict(rows[0]) if rows else {**asking[0], "status": "applied", "seated": False}
     if rows and asking:
         document["application"] = asking[0]
-    document |= life_of(state, address, told, complete=complete)
+    document |= life_of(current, address, told, complete=complete)
     document["history"] = _history(told, address)[:HISTORY_MAX]
     return _named(request, context, document)
 
@@ -144,8 +146,9 @@ async def list_proposals(
 async def get_proposal(request: Request, proposal: HashPath) -> Response:
     """One proposal: open, or how it was decided last; with the events about it."""
     context = context_of(request)
+    still_open = proposal_documents(context.backend.state())
     told, _ = await _told(context)
-    rows = [*proposal_documents(context.backend.state()), *decided_documents(told)]
+    rows = [*still_open, *decided_documents(told)]
     for row in rows:
         if row["proposal"] == proposal:
             history = [
@@ -185,8 +188,9 @@ async def list_validator_sets(
     """Who voted from which height on, the newest set first."""
     before = _below(cursor, 1)
     context = context_of(request)
+    current = voting_addresses(context.backend.state())
     told, complete = await _told(context)
-    rows = set_documents(context.backend.state(), told, complete=complete)
+    rows = set_documents(current, told, complete=complete)
     kept = [row for row in rows if _place(row["first"]) < before]
     return _page(request, kept, limit, lambda row: str(row["first"]))
 
@@ -207,20 +211,26 @@ async def get_next_set(request: Request) -> Response:
 
 
 async def _told(context: ApiContext, before: int | None = None) -> tuple[Told, bool]:
-    """The newest blocks that tell of membership, and whether these are all there are."""
+    """The newest blocks that tell of membership, and whether these are all of the chain's.
+
+    Up to the block whose state was there at the call: what that state says, events must too, and
+    they may say nothing of a block that was committed while they were read.
+    """
     queries: Queries = context.backend.queries
-    await context.block_at(context.backend.tip().height)  # what the state says, events must too
-    told = await context.read(queries.membership, before, BLOCKS_MAX)
-    return told, len(told) < BLOCKS_MAX
+    above = context.backend.tip().height + 1
+    if above > queries.first_height:  # else nothing came after the snapshot yet
+        await context.block_at(above - 1)
+    told = await context.read(queries.membership, min(before or above, above), BLOCKS_MAX)
+    return told, len(told) < BLOCKS_MAX and queries.first_height == 1
 
 
 def _events(told: Told) -> list[tuple[int, int, Event]]:
     """(height, index, event), newest first, of the topics of membership."""
     return [
-        (height, index, events[index - 1])
+        (height, index, event)
         for height, events in told
-        for index in range(len(events), 0, -1)
-        if events[index - 1].kind.partition(".")[0] in TOPICS
+        for index, event in reversed(events)
+        if event.kind.partition(".")[0] in TOPICS
     ]
 
 

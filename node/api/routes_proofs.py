@@ -92,8 +92,10 @@ async def list_headers(
     start = first if after is None else max(1, after[0])
     tip = context.backend.tip().height
     heights = list(range(start, min(tip, start + step * (limit - 1)) + 1, step))
-    await context.block_at(tip)
-    rows = await context.read(context.backend.queries.blocks_at, heights) if heights else []
+    queries = context.backend.queries
+    if tip >= queries.first_height:  # else nothing came after the snapshot yet
+        await context.block_at(tip)
+    rows = await context.read(queries.blocks_at, heights) if heights else []
     documents = [msgspec.to_builtins(header_document(row)) for row in rows]
     following = heights[-1] + step if heights else 0
     more = str(following) if len(heights) == limit and following <= tip else None

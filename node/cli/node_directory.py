@@ -1,5 +1,7 @@
 """`twinchain node`: make the directory of a node that is to join a running chain."""
 
+import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -40,12 +42,21 @@ Peers = Annotated[
 Host = Annotated[
     str, typer.Option("--host", help="Address to listen on; 127.0.0.1 behind a proxy.")
 ]
-Port = Annotated[int | None, typer.Option("--port", help="Port to listen on.  [the endpoint's]")]
+Port = Annotated[
+    int | None,
+    typer.Option("--port", min=1, max=65_535, help="Port to listen on.  [the endpoint's]"),
+]
 Password = Annotated[
     Path | None,
-    typer.Option("--password-file", help="Password of the keys; else a random one is written."),
+    typer.Option(
+        "--password-file", help="Password of the keys, copied beside them; else a random one."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_ENDPOINT = re.compile(r"https?://[A-Za-z0-9._\[\]:-]+")
+_PAGES_MAX = 50
+"""Pages of members that are read, 200 each: far more than a chain can have seats."""
 
 
 @app.callback()
@@ -106,7 +117,7 @@ def init(
         return
     if genesis_hash is None:
         note("Compare the genesis hash with what another member tells you: all trust is in it.")
-    _tell(told, name, f" --node {member}" if member else "")
+    _tell(told, name, f" --node {shlex.quote(member)}" if member else "")
 
 
 def _tell(told: dict[str, str], name: str, node: str) -> None:
@@ -114,10 +125,11 @@ def _tell(told: dict[str, str], name: str, node: str) -> None:
     directory = told["directory"]
     fields("", told)
     print("Next, once the account holds money for its stake and fees:")
-    print(f"  twinchain tx apply{node} --key {directory}/signing.json --name {name!r} \\")
+    key = shlex.quote(directory) + "/signing.json"
+    print(f"  twinchain tx apply{node} --key {key} --name {shlex.quote(name)} \\")
     print(f"    --vrf-key {told['vrf_key']} \\")
     print(f"    --endpoint {told['endpoint']} --resources MHZ,KBITS,UNITS --wait")
-    print(f"  twinchain start --config {directory}/config.toml")
+    print(f"  twinchain start --config {shlex.quote(directory)}/config.toml")
 
 
 def _chain(
@@ -136,11 +148,10 @@ def _chain(
             data, rows = _ask(str(member))
             loaded = from_bytes(data)
             known = {one.address: one.endpoint for one in loaded.genesis.ledger.members}
-            peers = [
-                f"{row['address']}@{row['endpoint']}"
-                for row in rows
-                if row["seated"] and row["endpoint"] != known.get(str(row["address"]))
-            ]
+            for row in rows:
+                address, endpoint = str(row.get("address")), str(row.get("endpoint"))
+                if row.get("seated") and endpoint != known.get(address):
+                    peers += _peer(address, endpoint)
     except GenesisError as problem:
         fail(ExitCode.USAGE, str(problem))
     if wanted_hash is not None and loaded.hash.hex() != wanted_hash:
@@ -151,23 +162,51 @@ def _chain(
 def _ask(node: str) -> tuple[bytes, list[dict[str, object]]]:
     """Genesis bytes and members as a running node tells them."""
     from ledger.codec import encode
-    from node.cli.remote import connection
+    from node.cli.remote import connection, data_of
 
+    rows: list[dict[str, object]] = []
     with connection(node) as client:
-        genesis = client.get("/v1/genesis")["data"]
-        rows = client.get("/v1/members", limit=200)["data"]
-    return encode(genesis), [row for row in rows if isinstance(row, dict)]
+        genesis = data_of(client.get("/v1/genesis"))
+        cursor = None
+        for _ in range(_PAGES_MAX):
+            page = client.get("/v1/members", limit=200, cursor=cursor)
+            found, cursor = page.get("data"), page.get("next_cursor")
+            rows += [row for row in found if isinstance(row, dict)] if found else []
+            if cursor is None:
+                break
+    return encode(genesis), rows
 
 
 def _port(endpoint: str) -> int:
-    try:
-        parts = urlsplit(endpoint)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        port = None
-    if port is None or not parts.hostname:
+    port = _port_of(endpoint)
+    if port is None:
         fail(ExitCode.USAGE, f"--endpoint is http[s]://HOST:PORT, not {endpoint!r}")
     return port
+
+
+def _port_of(endpoint: str) -> int | None:
+    """The port of http[s]://HOST or http[s]://HOST:PORT, None for anything else."""
+    if not _ENDPOINT.fullmatch(endpoint):
+        return None
+    try:
+        parts = urlsplit(endpoint)
+        port = parts.port
+    except ValueError:
+        return None
+    if port is None:
+        port = 443 if parts.scheme == "https" else 80
+    return (port or None) if parts.hostname else None
+
+
+def _peer(address: str, endpoint: str) -> list[str]:
+    """A member as a peer; none where the endpoint it has on the chain cannot be dialled."""
+    port = _port_of(endpoint)
+    if port is not None:
+        parts = urlsplit(endpoint)
+        whole = endpoint if parts.port else f"{endpoint.rstrip(':')}:{port}"
+        return [f"{address}@{whole}"]
+    note(f"left out: member {address} has the endpoint {endpoint!r}; name it with --peer")
+    return []
 
 
 def _checked(peers: list[str]) -> list[str]:

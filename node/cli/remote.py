@@ -33,7 +33,7 @@ def connection(node: str, refused: ExitCode = ExitCode.USAGE) -> "Iterator[SyncC
     """
     import httpx
 
-    from node.client.client import ApiError, Unreachable
+    from node.client.client import ApiError, ClientError, Unreachable
     from node.client.sync import SyncClient
 
     if not node.startswith(("http://", "https://")):
@@ -50,6 +50,8 @@ def connection(node: str, refused: ExitCode = ExitCode.USAGE) -> "Iterator[SyncC
     except ApiError as problem:
         code = refused if 400 <= problem.status < 500 else ExitCode.UNREACHABLE
         fail(code, f"{problem.code}: {problem.detail}", problem.hint)
+    except ClientError as problem:
+        fail(ExitCode.UNREACHABLE, str(problem), "is this the API of a TwinChain node?")
     except httpx.InvalidURL as problem:
         fail(ExitCode.USAGE, f"{node}: {problem}")
 

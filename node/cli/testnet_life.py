@@ -199,10 +199,12 @@ def _refusals() -> Iterator[None]:
     """What may go wrong in a row of transactions, as exit codes."""
     from node.client.client import ApiError, Unreachable, WaitTimeout
     from node.keyfiles import KeyFileError
-    from node.testnet.layout import TestnetError
+    from node.testnet.layout import TestnetError, TestnetTimeout
 
     try:
         yield
+    except TestnetTimeout as problem:
+        fail(ExitCode.TIMED_OUT, str(problem), "the same command goes on where this one stopped")
     except (TestnetError, KeyFileError) as problem:
         fail(ExitCode.REJECTED, str(problem))
     except ApiError as problem:

@@ -39,7 +39,7 @@ def wait_for(node: str, address: str, goal: str, timeout_s: float, say: Say) -> 
             if found.get("status") == "ejected" and goal not in ("unseated", "unbonded"):
                 fail(ExitCode.USAGE, f"{found.get('name')} was ejected: it will not be {goal}")
             now = time.monotonic()
-            if now > deadline:
+            if not now <= deadline:  # so that no number of seconds waits for ever
                 fail(ExitCode.TIMED_OUT, f"not {goal} after {timeout_s:g} s: {what}")
             if told != _kind(what) or now - told_at > REPEAT_S:
                 say(what)

@@ -46,11 +46,12 @@ class ApiError(ClientError):
     """The node refused: `code` is stable, `detail` and `hint` are for people."""
 
     def __init__(self, problem: Mapping[str, Any]) -> None:
-        self.status = int(problem.get("status", 0))
+        status, errors = problem.get("status"), problem.get("errors")
+        self.status = status if isinstance(status, int) else 0
         self.code = str(problem.get("code", "unknown"))
         self.detail = str(problem.get("detail", ""))
         self.hint = str(problem.get("hint", ""))
-        self.errors = tuple(problem.get("errors", ()))
+        self.errors = tuple(errors) if isinstance(errors, list | tuple) else ()
         self.hash = str(problem.get("hash", ""))
         super().__init__(f"{self.code}: {self.detail}")
 
@@ -253,7 +254,9 @@ class Client:
 
     # ------------------------------------------------------------ plumbing
     async def _object(self, path: str) -> Document:
-        data: Document = (await self._get(path, {}))["data"]
+        data = (await self._get(path, {})).get("data")
+        if not isinstance(data, dict):
+            raise ClientError(f"{self.url}{path}: no data in the answer")
         return data
 
     async def _maybe(self, path: str) -> Document | None:
@@ -360,7 +363,7 @@ def _submitted(item: Mapping[str, Any]) -> Submitted:
 def _decoded(body: bytes, status: int) -> Document:
     try:
         document = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):  # the latter: brackets nested without end
         document = None
     if isinstance(document, dict):
         return document

@@ -172,8 +172,9 @@ class LightClient:
             anchor = await self._after(last, anchor.validators)
             self._remember(anchor)
             self._changes[anchor.height + 1] = None
-        if self.trusted is not None:
-            require_same(self.trusted, sighting.height, sighting.hash)
+        place = bisect_left([each.height for each in self._anchors], sighting.height)
+        for remembered in self._anchors[place : place + 1]:
+            require_same(remembered, sighting.height, sighting.hash)
         return ProvenHeader(sighting, anchor.validators)
 
     async def _last_of(self, anchor: Anchor, height: Height) -> Sighting:
@@ -242,9 +243,17 @@ class LightClient:
         return check_transaction(document, sighting.header, identity, self.chain)
 
     async def state(self, kind: str, name: str) -> ProvenState:
-        """One thing in the state at the node's tip: see `STATE_KINDS`.  Raises ProofFailed."""
+        """One thing in the state at the node's tip: see `STATE_KINDS`.
+
+        Raises ProofFailed, also for a state that is older than the newest block known here.
+        """
         document = await self._fetch(f"/v1/proofs/{kind}/{name}", StateDocument)
         sighting = open_header(document.block, self.chain)
+        if sighting.height < self.anchor.height:
+            raise ProofFailed(
+                "behind",
+                f"the state shown is of {sighting.height}, {self.anchor.height} was proven before",
+            )
         await self.prove(sighting)
         return ProvenState(sighting, check_state(document, sighting.header, kind, name))
 

@@ -81,7 +81,10 @@ class Syncer:
         self._check_signatures = check_signatures
         self._feed = feed
         self._log = log
+        self._network = network
         self._claims = Claims(network, tip_height)
+        self._complaints: dict[PeerKey, str] = {}
+        """What was logged last of a peer that has given nothing good since."""
         self._wake = asyncio.Event()
         self.applied = 0
         self.hedged = 0
@@ -216,6 +219,7 @@ class Syncer:
             if not await self._apply(answer.peer, pair):
                 return
         answer.peer.reward(GOOD_POINTS)
+        self._complaints.pop(answer.peer.key, None)
         self._claims.forgive(answer.peer.key)
 
     async def _apply(self, peer: Peer, pair: Pair) -> bool:
@@ -242,4 +246,10 @@ class Syncer:
         self._disappointed(peer, why)
 
     def _disappointed(self, peer: Peer, why: str) -> None:
+        """Log it, once: a peer that has pruned its blocks is asked every second, for ever."""
+        if self._complaints.get(peer.key) == why:
+            return
+        known = {each.key for each in self._network.peers()}
+        self._complaints = {key: told for key, told in self._complaints.items() if key in known}
+        self._complaints[peer.key] = why
         self._log("sync from peer failed", peer=peer.info.name, why=why)

@@ -1,7 +1,8 @@
 """Makes the directory of a new node: keys, password, genesis and config.toml; safe to run again.
 
-A node's directory holds all it needs and can be moved to another machine.  Keys that are there are
-kept, so a run that was cut short is finished by the next one; another chain's directory is refused.
+A node's directory holds all it needs and can be moved to another machine.  What is there is kept,
+so a run that was cut short is finished by the next one; a directory that holds anything else, of
+another chain or with other settings, is refused and left as it was.
 """
 
 import secrets
@@ -51,9 +52,10 @@ class NodeIdentity:
 
 
 def make_node(wanted: NewNode) -> NodeIdentity:
-    """Write the directory.  Raises DirectoryError, KeyFileError; never overwrites a key.
+    """Write the directory.  Raises DirectoryError, KeyFileError; never overwrites anything.
 
-    Without a password a random one is written beside the keys, for a node that starts unattended.
+    The password, a random one if none is given, is written beside the keys, for a node that starts
+    unattended.
     """
     home = wanted.directory
     try:
@@ -61,10 +63,6 @@ def make_node(wanted: NewNode) -> NodeIdentity:
     except GenesisError as problem:
         raise DirectoryError(str(problem)) from None
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        _require_same_chain(home / "genesis.json", loaded.data)
-        keys = {kind: _key(wanted, kind) for kind in KeyKind}
-        (home / "genesis.json").write_bytes(loaded.data)
         text = render_config(
             wanted.name,
             wanted.where,
@@ -73,7 +71,15 @@ def make_node(wanted: NewNode) -> NodeIdentity:
             why_peers=WHY_PEERS,
             in_genesis=False,
         )
-        (home / "config.toml").write_text(text, encoding="utf-8")
+        config, genesis = home / "config.toml", home / "genesis.json"
+        home.mkdir(parents=True, exist_ok=True)
+        _require_same_chain(genesis, loaded.data)
+        _require_same(config, text.encode(), "has other settings; edit it, or take it away")
+        if wanted.password is not None:
+            _require_same(home / "password", wanted.password, "holds another password")
+        keys = {kind: _key(wanted, kind) for kind in KeyKind}
+        _write_whole(genesis, loaded.data)
+        _write_whole(config, text.encode())
     except OSError as problem:
         raise DirectoryError(f"{problem.filename or home}: {problem.strerror}") from None
     return NodeIdentity(keys[KeyKind.SIGNING], keys[KeyKind.VRF], loaded.hash.hex())
@@ -82,6 +88,19 @@ def make_node(wanted: NewNode) -> NodeIdentity:
 def _require_same_chain(path: Path, genesis: bytes) -> None:
     if path.exists() and path.read_bytes().rstrip(b"\n") != genesis:
         raise DirectoryError(f"{path} is another chain's; choose another directory")
+
+
+def _require_same(path: Path, data: bytes, otherwise: str) -> None:
+    if path.exists() and path.read_bytes().rstrip(b"\r\n") != data.rstrip(b"\r\n"):
+        raise DirectoryError(f"{path} is there already and {otherwise}")
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Make a file that is complete under its name, or leave what is there."""
+    if not path.exists():
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_bytes(data)
+        fresh.replace(path)
 
 
 def _key(wanted: NewNode, kind: KeyKind) -> str:

@@ -29,7 +29,7 @@ from node.storage.blocks import read_anchor
 from node.storage.database import reading_engine
 from node.storage.errors import StorageFailed
 from node.storage.pending import prefix_of
-from node.storage.tables import TELLS_OF_MEMBERSHIP
+from node.storage.tables import MEMBERSHIP_KINDS, TELLS_OF_MEMBERSHIP
 
 MAX_ROWS = 1_000
 _BODY_PARTS = 4
@@ -52,6 +52,19 @@ class _StoredEvent(msgspec.Struct):
 
 
 _EVENTS = msgspec.json.Decoder(list[_StoredEvent])
+
+
+class _SkimmedEvent(msgspec.Struct, gc=False):
+    """An event of which only the kind was looked at."""
+
+    kind: str
+    accounts: msgspec.Raw
+    data: msgspec.Raw
+
+
+_SKIMMED = msgspec.json.Decoder(list[_SkimmedEvent])
+_ACCOUNTS = msgspec.json.Decoder(tuple[str, ...])
+_DATA = msgspec.json.Decoder(dict[str, Any])
 
 
 class Recent(Protocol):
@@ -308,10 +321,12 @@ class Queries:
 
     def membership(
         self, before_height: Height | None, limit: int
-    ) -> list[tuple[Height, Sequence[Event]]]:
+    ) -> list[tuple[Height, Sequence[tuple[int, Event]]]]:
         """Blocks that tell of members, sets, proposals, parameters or brokers, newest first.
 
-        Each with all its events; below `before_height` (None: from the tip), at most `limit`.
+        Each with those events and their numbers in the block, from 1; the others, of which a busy
+        block has thousands, are skimmed and never held.  Below `before_height` (None: from the
+        tip), at most `limit` blocks.
         """
         below = 2**62 if before_height is None else before_height
         with self._reading() as connection:
@@ -319,8 +334,8 @@ class Queries:
                 f"SELECT height, events FROM body WHERE ({TELLS_OF_MEMBERSHIP}) AND height < ?"
                 " ORDER BY height DESC LIMIT ?",
                 (below, min(limit, MAX_ROWS)),
-            ).all()
-        return [(height, _events(stored)) for height, stored in rows]
+            )
+            return [(height, _membership_events(stored)) for height, stored in rows]
 
     def election(self, height: Height) -> bytes | None:
         """The election document of a height up to the next one, JSON."""
@@ -346,6 +361,15 @@ class Queries:
     def round_document(self, height: Height) -> bytes | None:
         """The document of the auction rounds sealed in a block, JSON; None where there is none."""
         return self._body_column("round", height) or None
+
+
+def _membership_events(stored: bytes) -> list[tuple[int, Event]]:
+    """The events that `TELLS_OF_MEMBERSHIP` looks for, with their numbers, from 1."""
+    return [
+        (number, Event(each.kind, _ACCOUNTS.decode(each.accounts), _DATA.decode(each.data)))
+        for number, each in enumerate(_SKIMMED.decode(stored), start=1)
+        if each.kind.startswith(MEMBERSHIP_KINDS)
+    ]
 
 
 def _events(stored: bytes) -> list[Event]:

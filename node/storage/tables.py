@@ -71,6 +71,9 @@ TELLS_OF_MEMBERSHIP = (
     """ OR instr(events, '"kind":"broker.') > 0"""
 )
 
+MEMBERSHIP_KINDS = ("member.", "validators.", "proposal.", "parameter.", "broker.")
+"""How the kinds of those events begin."""
+
 body = Table(
     "body",
     metadata,

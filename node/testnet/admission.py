@@ -25,7 +25,7 @@ from node.client.wallet import STALE, Wallet
 from node.keyfiles import KeyKind, load_seed, read_password_file
 from node.testnet import plan
 from node.testnet.genesis import STAKE_MICRO
-from node.testnet.layout import Description, Layout, NodeEntry, TestnetError
+from node.testnet.layout import Description, Layout, NodeEntry, TestnetError, TestnetTimeout
 
 PURSE_MICRO = STAKE_MICRO + 1_000 * plan.TOKEN
 """What the treasury gives a newcomer: its stake, and room for fees and deposits."""
@@ -149,7 +149,7 @@ class Admission:
                     return
                 words = f"block {tip}: {entry.name} is at block {height}"
             if time.monotonic() > deadline:
-                raise TestnetError(f"not caught up after {self._timeout_s:g} s: {words}")
+                raise TestnetTimeout(f"not caught up after {self._timeout_s:g} s: {words}")
             if words.partition(": ")[2] != told:
                 self._say(words)
             told = words.partition(": ")[2]

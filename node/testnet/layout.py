@@ -25,6 +25,10 @@ class TestnetError(Exception):
     __test__ = False
 
 
+class TestnetTimeout(TestnetError):
+    """It may still come; the same command goes on where this one stopped."""
+
+
 class NodeEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One validator; paths from the network's directory; `pid` 0: not run by `testnet start`.
 

@@ -167,13 +167,13 @@ class Liar(httpx.AsyncBaseTransport):
     """A node's answers as `alter(path, data)` wants them, and how many were asked for."""
 
     def __init__(self, app: Any, alter: Alter | None = None) -> None:
-        self._inner = httpx.ASGITransport(app=app)
+        self.app = app
         self.alter = alter
         self.asked: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(request.url.path)
-        answer = await self._inner.handle_async_request(request)
+        answer = await httpx.ASGITransport(app=self.app).handle_async_request(request)
         body = await answer.aread()
         if self.alter is None or answer.status_code != 200:
             return httpx.Response(answer.status_code, headers=answer.headers, content=body)

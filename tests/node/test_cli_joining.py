@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from typer.testing import CliRunner
 from node.application.genesis import load
 from node.cli import waiting
 from node.service.config import load as load_config
+from node.testnet.admission import Admission
 from node.testnet.create import Wanted, ensure_testnet
-from node.testnet.layout import Description, Layout, NodeEntry
+from node.testnet.layout import Description, Layout, NodeEntry, TestnetTimeout
 from tests.node.test_cli import OTHER, StandIn, run
 from tests.node.test_cli import node as node
 from tests.node.test_cli import runner as runner
@@ -66,13 +68,26 @@ def test_node_init_from_a_running_node_lists_members_the_genesis_does_not_know(
         {"address": OTHER, "endpoint": "http://later:2", "seated": True},
         {"address": HASH, "endpoint": "http://gone:3", "seated": False},
     ]
-    node.answers["/v1/members"] = (200, {"data": rows})
+    proxied, silent, odd = "01" * 32, "02" * 32, "03" * 32
+    later = [
+        {"address": proxied, "endpoint": "https://six.example", "seated": True},
+        {"address": silent, "endpoint": "", "seated": True},
+        {"address": odd, "endpoint": 'x"\n', "seated": True},
+    ]
+    pages = [{"data": rows, "next_cursor": HASH}, {"data": later, "next_cursor": None}]
+    node.answers["/v1/members"] = lambda: (200, pages.pop(0))
     done = init(runner, tmp_path / "five", "--from", node.url)
     assert done.exit_code == 0, done.output
     assert f"twinchain tx apply --node {node.url}" in done.stdout
     assert "Compare the genesis hash" in done.stderr
     peers = load_config(tmp_path / "five" / "config.toml").p2p.peers
-    assert peers == (f"{second.address}@http://moved:1", f"{OTHER}@http://later:2")
+    assert peers == (
+        f"{second.address}@http://moved:1",
+        f"{OTHER}@http://later:2",
+        f"{proxied}@https://six.example:443",
+    )
+    assert f"left out: member {silent}" in done.stderr
+    assert f"left out: member {odd}" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -82,6 +97,10 @@ def test_node_init_from_a_running_node_lists_members_the_genesis_does_not_know(
         (("--genesis", "{genesis}", "--genesis-hash", HASH), f"not {HASH}"),
         (("--genesis", "{genesis}", "--peer", "nobody"), "--peer is ACCOUNT@"),
         (("--genesis", "{genesis}", "--endpoint", "five"), "--endpoint is http"),
+        (("--genesis", "{genesis}", "--endpoint", "ftp://five:21"), "--endpoint is http"),
+        (("--genesis", "{genesis}", "--endpoint", 'http://five"x:80'), "--endpoint is http"),
+        (("--genesis", "{genesis}", "--endpoint", "http://five:0"), "--endpoint is http"),
+        (("--genesis", "{genesis}", "--port", "70000"), "--port"),
         (("--genesis", "{genesis}.none"), "genesis"),
     ],
 )
@@ -97,6 +116,34 @@ def test_node_init_refuses_what_it_cannot_mean(
     assert done.exit_code == 2
     assert advice in done.stderr
     assert not (tmp_path / "five" / "signing.json").exists()
+
+
+def test_node_init_run_again_overwrites_neither_settings_nor_password(
+    runner: CliRunner, tmp_path: Path, network: tuple[Layout, Description]
+) -> None:
+    layout, home = network[0], tmp_path / "five"
+    words = ("--genesis", layout.genesis)
+    assert init(runner, home, *words).exit_code == 0
+    other = tmp_path / "secret"
+    other.write_text("another one")
+    refused = init(runner, home, *words, "--password-file", other)
+    assert (refused.exit_code, "holds another password" in refused.stderr) == (2, True)
+    edited = (home / "config.toml").read_text() + "[storage]\ntrade_proofs = false\n"
+    (home / "config.toml").write_text(edited)
+    refused = init(runner, home, *words)
+    assert (refused.exit_code, "has other settings" in refused.stderr) == (2, True)
+    assert (home / "config.toml").read_text() == edited
+    validator = init(runner, layout.node(0), *words)
+    assert (validator.exit_code, "has other settings" in validator.stderr) == (2, True)
+
+
+def test_node_init_tells_the_name_as_a_shell_takes_it(
+    runner: CliRunner, tmp_path: Path, network: tuple[Layout, Description]
+) -> None:
+    done = init(runner, tmp_path / "a b", "--genesis", network[0].genesis, "--name", "it's $5")
+    command = done.stdout.partition("  twinchain tx apply")[2].partition("--vrf-key")[0]
+    assert shlex.split(command.replace("\\\n", " "))[-1] == "it's $5"
+    assert f"'{tmp_path / 'a b'}'/signing.json" in command
 
 
 def test_testnet_commands_say_what_is_missing(
@@ -162,6 +209,28 @@ def test_waiting_ends_with_a_code_that_says_why(
     node.answers[f"/v1/members/{OTHER}"] = member(**fields)
     words = ("--until", goal, "--timeout", "0", "--node", node.url)
     assert run(runner, "query", "member", OTHER, *words).exit_code == code
+
+
+def test_no_number_of_seconds_waits_for_ever(runner: CliRunner, node: StandIn) -> None:
+    node.answers["/v1/validator-sets/next"] = (200, {"data": COMING})
+    node.answers[f"/v1/members/{OTHER}"] = member()
+    words = ("--until", "seated", "--timeout", "nan", "--node", node.url)
+    assert run(runner, "query", "member", OTHER, *words).exit_code == 4
+
+
+def test_a_newcomer_that_does_not_catch_up_in_time_is_no_refusal(
+    runner: CliRunner,
+    node: StandIn,
+    network: tuple[Layout, Description],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def late(_: Admission) -> None:
+        raise TestnetTimeout("not caught up after 1 s")
+
+    monkeypatch.setattr(Admission, "run", late)
+    monkeypatch.setattr("node.cli.testnet_life._answering", lambda *_: node.url)
+    done = run(runner, "testnet", "admit", "--dir", network[0].root, "--index", "1")
+    assert (done.exit_code, "goes on where this one stopped" in done.stderr) == (4, True)
 
 
 def test_sets_and_decided_proposals_are_tables(runner: CliRunner, node: StandIn) -> None:

@@ -169,3 +169,16 @@ def test_the_blocking_client_does_the_same(node: SmallNode) -> None:
         assert client.next_nonce(ALICE.address) == 1
         assert client.get("/v1/validators")["next_cursor"] is None
     app.state.api.close()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000, b'{"data":' + b"[" * 100_000, b"{}", b'{"data":[]}', b"[]", b"no JSON"],
+)
+async def test_an_answer_that_makes_no_sense_is_an_error_of_this_client(body: bytes) -> None:
+    client, _ = scripted(httpx.Response(200, content=body))
+    with pytest.raises(ClientError, match="no data in the answer"):
+        await client.election(3)
+    client, _ = scripted(httpx.Response(400, content=b'{"status":"x","errors":null}'))
+    with pytest.raises(ApiError, match="unknown"):
+        await client.election(3)

@@ -238,6 +238,21 @@ async def test_what_the_state_says_is_proven_and_so_is_what_it_does_not_say(
     ).value
 
 
+async def test_a_state_older_than_what_was_proven_is_refused() -> None:
+    node = SmallNode()
+    node.advance(2)
+    app = create_app(node, now_ms=lambda: node.now)
+    path = f"/v1/proofs/account/{ALICE.address}"
+    old = (await Client("http://node", transport=Liar(app)).get(path))["data"]
+    node.advance(2)
+    light = light_client(node, Liar(app, lambda asked, data: old if asked == path else data))
+    assert (await light.state("account", ALICE.address)).at.height == 2
+    await light.follow()
+    with pytest.raises(ProofFailed, match="behind"):
+        await light.state("account", ALICE.address)
+    app.state.api.close()
+
+
 async def test_an_open_order_is_proven_by_its_place_and_its_record() -> None:
     node = Living()
     node.send(BUS, bid())
@@ -440,6 +455,23 @@ async def test_two_nodes_that_show_two_final_chains_are_found_out() -> None:
     with pytest.raises(ProofFailed, match="fork: two final blocks 5"):
         await compare([light_client(left, Liar(app)) for app in apps])
     for app in apps:
+        app.state.api.close()
+
+
+async def test_a_node_that_shows_two_final_blocks_of_one_height_is_found_out() -> None:
+    left, right = SmallNode(), SmallNode()
+    left.advance(3)
+    right.now += 1
+    right.advance(3)
+    assert left.tip().hash != right.tip().hash
+    one, other = (create_app(node, now_ms=lambda: left.now) for node in (left, right))
+    liar = Liar(one)
+    light = light_client(left, liar)
+    await light.follow()
+    liar.app = other
+    with pytest.raises(ProofFailed, match="fork"):
+        await light.follow()
+    for app in (one, other):
         app.state.api.close()
 
 

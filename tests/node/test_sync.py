@@ -60,8 +60,14 @@ class World:
             )
             for key in answers
         }
+        self.logged: list[str] = []
         self.syncer = Syncer(
-            self, self, lambda: self.tip, self.check_signatures, self.feed, lambda *_, **__: None
+            self,
+            self,
+            lambda: self.tip,
+            self.check_signatures,
+            self.feed,
+            lambda _, **said: self.logged.append(str(said["peer"])),
         )  # type: ignore[arg-type]
 
     def peer(self, key: bytes) -> Peer | None:
@@ -232,3 +238,29 @@ async def test_one_liar_among_three_cannot_make_the_node_look_late() -> None:
     assert world.syncer.lag == 9
     world.tip = 9
     assert not world.syncer.syncing
+
+
+async def test_a_failure_that_goes_on_is_logged_once_and_anew_after_it_was_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("node.peers.claims.REST_S", 0.0)
+    monkeypatch.setattr("node.peers.claims.LOOK_AGAIN_S", 0.0)
+    world = World({GOOD: failing(blame=False)})
+
+    async def ask(times: int) -> None:
+        before = world.asked[GOOD]
+        world.syncer.note(GOOD, world.tip + 100)
+        task = asyncio.create_task(world.syncer.run())
+        async with asyncio.timeout(10):
+            while world.asked[GOOD] < before + times:
+                await asyncio.sleep(0)
+        task.cancel()
+
+    await ask(5)
+    assert world.logged == ["g"]
+    world.answers[GOOD] = honest(10)
+    world.syncer.note(GOOD, 11)
+    await world.catch_up(10)
+    world.answers[GOOD] = failing(blame=False)
+    await ask(5)
+    assert world.logged == ["g", "g"]

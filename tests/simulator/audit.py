@@ -113,6 +113,8 @@ class Audit:
     orders: dict[int, list[str]] = field(default_factory=dict)
     consumed: dict[int, list[str]] = field(default_factory=dict)
     _builders: dict[int, str] = field(default_factory=dict)
+    _forgone: dict[int, bool] = field(default_factory=dict)
+    """Whether the builder of a height put a book off and so gave up its reward."""
     _paid_votes: dict[tuple[int, int], None] = field(default_factory=dict)
     _transactions: dict[bytes, None] = field(default_factory=dict)
     _nonces: dict[tuple[str, int], None] = field(default_factory=dict)
@@ -265,7 +267,11 @@ class Audit:
             self._fail(height, f"votes earned {numbers.get('votes_micro')}, expected {expected}")
         if numbers.get("inclusion_micro", 0) != votes * parameters.inclusion_bonus_micro:
             self._fail(height, "the bonus for including votes is not by schedule")
-        if numbers.get("block_micro", 0) not in (0, parameters.block_reward_micro):
+        sealed = json.loads(committed.block.clearings)
+        rounds = (*sealed["books"], *sealed["classes"])
+        self._forgone[height] = any(each["deferred"] for each in rounds)
+        due = height > 1 and not self._forgone[height - 1]
+        if numbers.get("block_micro", 0) != due * parameters.block_reward_micro:
             self._fail(height, "the block's reward is not by schedule")
         names = ("block_micro", "votes_micro", "inclusion_micro")
         out = sum(numbers.get(name, 0) for name in names)

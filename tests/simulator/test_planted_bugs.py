@@ -180,6 +180,15 @@ def late_votes_are_paid_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(checks, "_countable", countable_again)
 
 
+def blocks_earn_nothing(patch: pytest.MonkeyPatch) -> None:
+    pay = rewards.pay
+    patch.setattr(
+        rewards,
+        "pay",
+        lambda overlay, dues: pay(overlay, [due for due in dues if due.reason != "block"]),
+    )
+
+
 NO_TURN = history.Turn("00" * 32, 1, ())
 
 
@@ -214,6 +223,7 @@ BUGS: list[tuple[Plant, Scenario]] = [
     (rewards_are_paid_twice, NODE),
     (rewards_come_from_nowhere, NODE),
     (late_votes_are_paid_again, NODE),
+    (blocks_earn_nothing, NODE),
     (accusations_are_believed, replace(NODE, adversaries=("spammer",))),
 ]
 

@@ -222,15 +222,21 @@ class MemoryQueries:
 
     def membership(
         self, before_height: int | None, limit: int
-    ) -> list[tuple[int, Sequence[Event]]]:
+    ) -> list[tuple[int, Sequence[tuple[int, Event]]]]:
         topics = ("member.", "validators.", "proposal.", "parameter.", "broker.")
-        found = [
-            (each.height, each.events)
+        told = [
+            (
+                each.height,
+                [
+                    (number, event)
+                    for number, event in enumerate(each.events, start=1)
+                    if event.kind.startswith(topics)
+                ],
+            )
             for each in reversed(self.committed)
-            if any(event.kind.startswith(topics) for event in each.events)
-            and (before_height is None or each.height < before_height)
+            if before_height is None or each.height < before_height
         ]
-        return found[:limit]
+        return [(height, events) for height, events in told if events][:limit]
 
     def election(self, height: int) -> bytes | None:
         return self.elections.get(height)

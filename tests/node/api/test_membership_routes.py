@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -11,8 +12,11 @@ from ledger.members import Resources
 from ledger.membership import Apply, Leave
 from ledger.native import Stake
 from ledger.proposals import AdmitMember, Approve, Changes, Propose, SetParameter, proposal_id
+from ledger.state import Event
 from ledger.transactions import Action
+from node.api.app import create_app
 from tests.node.api.small_node import MEMBERS, NEWCOMER, SmallNode, key_of, vrf_seed
+from tests.node.light_kit import Living
 
 JSON = {"content-type": "application/json"}
 
@@ -191,3 +195,53 @@ async def test_the_history_of_membership_can_be_asked_for_one_account(
     assert await data(http, f"/v1/membership?account={last}") == []
     rows = await data(http, f"/v1/membership?account={key_of(MEMBERS[2]).address}")
     assert [row["kind"] for row in rows] == ["proposal.carried", "proposal.approved"]
+
+
+async def test_a_set_that_changes_while_events_are_read_does_not_spoil_the_older_ones() -> None:
+    node = Living()
+    node.join()
+    node.send(key_of(NEWCOMER), Leave())
+    app = create_app(node, now_ms=lambda: node.now)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://node") as http:
+        coming = await data(http, "/v1/validator-sets/next")
+        while not coming["leaving"] or coming["blocks_left"] > 1:
+            node.advance()
+            coming = await data(http, "/v1/validator-sets/next")
+        before = await data(http, "/v1/validator-sets")
+        path = f"/v1/members/{key_of(NEWCOMER).address}"
+        since = (await data(http, path))["seat_since"]
+        read = node.queries.membership
+
+        def meanwhile(
+            before_height: int | None, limit: int
+        ) -> list[tuple[int, Sequence[tuple[int, Event]]]]:
+            node.advance()
+            return read(before_height, limit)
+
+        node.queries.membership = meanwhile  # type: ignore[method-assign]
+        assert (await data(http, path))["seat_since"] == since > 0
+        assert node.seats() == 4
+        after = await data(http, "/v1/validator-sets")
+        assert after[1:] == before
+    app.state.api.close()
+
+
+async def test_a_node_that_began_with_a_snapshot_does_not_guess_the_sets_before_it() -> None:
+    node = Living()
+    node.join()
+    node.advance(3)
+    app = create_app(node, now_ms=lambda: node.now)
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://node") as http:
+        sizes = [(row["first"], row["size"]) for row in await data(http, "/v1/validator-sets")]
+        assert [size for _, size in sizes] == [5, 4]
+        anchor = node.tip().height
+        node.queries.first_height = anchor + 1
+        del node.queries.committed[:]
+        assert await data(http, "/v1/validator-sets") == []
+        assert await data(http, "/v1/proposals?status=decided") == []
+        assert await data(http, "/v1/headers") == []
+        found = await data(http, f"/v1/members/{key_of(NEWCOMER).address}")
+        assert (found["seated"], found["seat_since"]) == (True, 0)
+    app.state.api.close()
