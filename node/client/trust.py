@@ -44,11 +44,12 @@ def load_trust(path: Path, genesis_hash: Digest) -> Anchor | None:
             tuple(bytes.fromhex(seat.address) for seat in stored.seats),
             tuple(bytes.fromhex(seat.vrf_key) for seat in stored.seats),
         )
+        anchor = Anchor(stored.height, bytes.fromhex(stored.hash), validators)
     except (msgspec.DecodeError, ValueError) as error:
         raise TrustError(f"{path} is no trust file: {error}") from error
     if stored.genesis_hash != genesis_hash.hex():
         raise TrustError(f"{path} is of another chain: genesis {stored.genesis_hash}")
-    return Anchor(stored.height, bytes.fromhex(stored.hash), validators)
+    return anchor
 
 
 def save_trust(path: Path, genesis_hash: Digest, anchor: Anchor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -437,6 +438,11 @@ async def test_what_was_proven_is_remembered_and_never_given_up(
     with pytest.raises(TrustError, match="another chain"):
         load_trust(path, bytes(32))
     path.write_text("{}")
+    with pytest.raises(TrustError, match="no trust file"):
+        load_trust(path, node.genesis_hash)
+    stored = {"genesis_hash": node.genesis_hash.hex(), "height": 3, "hash": "ab" * 31 + "c\n"}
+    stored["seats"] = [{"address": "11" * 32, "vrf_key": "22" * 32}]
+    path.write_text(json.dumps(stored))
     with pytest.raises(TrustError, match="no trust file"):
         load_trust(path, node.genesis_hash)
 
