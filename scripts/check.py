@@ -20,7 +20,7 @@ import time
 
 from bootstrap import ROOT, ensure
 
-ALONE = "slow or browser or engine or root"
+ALONE = "slow or browser or engine or root or newest"
 LONG = "long"
 NOTHING_CHOSEN = 5
 """Exit code of pytest when no test was chosen: no failure where arguments choose."""

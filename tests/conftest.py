@@ -1,8 +1,9 @@
 """What every test may count on: tests that need a tool are skipped aloud where it is missing.
 
-A test marked `browser`, `engine` or `root` needs a real Chromium, a Docker engine with compose, or
-root. Where the tool is missing the test is skipped, and the last lines of the run say how many were
-and why. `TWINCHAIN_REQUIRE=browser,engine` turns such a skip into a failure of the whole run.
+A test marked `browser`, `engine`, `root` or `newest` needs a real Chromium, a Docker engine with
+compose, root, or Python 3.13 with this project's libraries. Where the tool is missing the test is
+skipped, and the last lines of the run say how many were and why. `TWINCHAIN_REQUIRE=browser,engine`
+turns such a skip into a failure of the whole run.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ def why_not(tool: str) -> str | None:
         return None if browser_path() else "no Chromium on this machine"
     if tool == "root":
         return None if os.geteuid() == 0 else "not root"
+    if tool == "newest":
+        return _why_not_newest()
     if shutil.which("docker") is None:
         return "no docker command on this machine"
     for command in (["docker", "info"], ["docker", "compose", "version"]):
@@ -40,9 +43,25 @@ def why_not(tool: str) -> str | None:
     return None
 
 
+def newest_python() -> str:
+    """Another Python to compare with: `TWINCHAIN_NEWEST_PYTHON`, else `python3.13` on PATH."""
+    return os.environ.get("TWINCHAIN_NEWEST_PYTHON") or "python3.13"
+
+
+def _why_not_newest() -> str | None:
+    """It must be there, be 3.13, and have the libraries that the pure floors import."""
+    probe = "import sys, msgspec, nacl, numpy; assert sys.version_info >= (3, 13)"
+    command = [newest_python(), "-c", probe]
+    if shutil.which(command[0]) is None:
+        return f"no {command[0]}"
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        return f"{command[0]} is not Python 3.13 with the libraries of requirements.lock"
+    return None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        for tool in ("browser", "engine", "root"):
+        for tool in ("browser", "engine", "root", "newest"):
             if item.get_closest_marker(tool) and (reason := why_not(tool)):
                 item.add_marker(pytest.mark.skip(reason=f"needs {tool}: {reason}"))
                 _missing[f"{tool} ({reason})"] += 1

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +9,13 @@ from pathlib import Path
 import pytest
 
 from scripts.simulation.golden import GOLDEN
+from tests.conftest import newest_python
 from tests.simulator.adversaries.menu import ADVERSARIES, NEEDS_OFFENCES
 from tests.simulator.simulation import Scenario, Simulation, run_seed
 
 ROOT = Path(__file__).resolve().parents[2]
 
-NEWEST = "python3.13"
 HASHES = "import json; from scripts.simulation.golden import hashes; print(json.dumps(hashes()))"
-LIBRARIES = "import msgspec, nacl"
 
 
 @pytest.mark.parametrize("seed", range(150))
@@ -93,15 +91,10 @@ def test_the_events_are_golden_whatever_the_hash_seed_of_python(hash_seed: str) 
     assert hashes_of(sys.executable, PYTHONHASHSEED=hash_seed) == golden
 
 
+@pytest.mark.newest
 def test_the_events_are_golden_on_the_newest_python() -> None:
-    """Skipped where that Python, or its libraries, are missing; docs/simulator.md has a recipe."""
-    if sys.version_info[:2] == (3, 13):
-        pytest.skip("this is the newest Python, and the test above has run on it")
-    if shutil.which(NEWEST) is None:
-        pytest.skip(f"no {NEWEST} on PATH")
-    if subprocess.run([NEWEST, "-c", LIBRARIES], capture_output=True, check=False).returncode:
-        pytest.skip(f"{NEWEST} has no msgspec or no PyNaCl")
-    assert hashes_of(NEWEST) == json.loads(GOLDEN.read_text(encoding="utf-8"))
+    """docs/simulator.md says how to make that Python where it lacks the libraries."""
+    assert hashes_of(newest_python()) == json.loads(GOLDEN.read_text(encoding="utf-8"))
 
 
 # ---------------------------------------------------------------- seeds that once failed
