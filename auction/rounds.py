@@ -17,7 +17,6 @@ from auction.arrays import Graph, Integers, make_graph, tie_numbers
 from auction.brokers import Tariff, read_broker
 from auction.certificate import tie_mark
 from auction.edges import Edge, due_bids, unpack_pairs
-from auction.matching import Adjacency
 from ledger.errors import Corrupt
 from ledger.state import View
 from ledger.types import Digest
@@ -137,8 +136,3 @@ def graph_of(book: LiveBook, seed: bytes) -> Graph:
     if book.labels_on_asks:
         return make_graph(book.bid, book.ask, book.weight, numbers, (bids, asks))
     return make_graph(book.ask, book.bid, book.weight, numbers, (asks, bids))
-
-
-def adjacency_of(book: LiveBook, seed: bytes) -> Adjacency:
-    """Return the same graph as the solver takes it."""
-    return graph_of(book, seed).adjacency()

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from auction.brokers import Tariff
 from auction.clearing import check_book, deferred_height
 from auction.parameters import MarketParameters
-from auction.rounds import adjacency_of, live_books
+from auction.rounds import graph_of, live_books
 from auction.sealed import Clearing, SealedBook, SealedPair, decode_clearing
 from ledger.codec import encode
 from ledger.errors import Reason, Rejected
@@ -235,6 +235,6 @@ def test_no_crossed_pair_is_left_between_two_open_orders(number: int) -> None:
 def test_ties_are_part_of_every_weight() -> None:
     town = crowded_town(brokers=(0,))
     (book,) = live_books(town.state, town.height + 1)
-    weights = [w for pairs in adjacency_of(book, b"\1" * 32) for _, w in pairs]
+    weights = [w for pairs in graph_of(book, b"\1" * 32).adjacency() for _, w in pairs]
     assert len(set(weights)) == len(weights) == book.pair_count
     assert min(weights) > 0

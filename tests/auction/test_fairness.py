@@ -4,9 +4,9 @@ from msgspec.structs import replace
 
 from auction import keys
 from auction.coming_views import coming_book
-from auction.fairness import judge
 from auction.rounds import live_books
 from auction.sealed import Clearing, decode_clearing
+from tests.auction.fairness import judge
 from tests.auction.test_clearing import crowded_town
 from tests.auction.town import BROKERS
 

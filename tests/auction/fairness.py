@@ -1,4 +1,4 @@
-"""Did my order get its due? A check a client makes for itself, trusting no node.
+"""Did an order get its due?  The slow obvious twin of what `auction/trade_proof.py` proves.
 
 The labels sealed in a block are prices at which nobody would rather have another partner: for a
 buyer with the pair (weight w, its seller's label p) and every other pair (w', p') it keeps,
