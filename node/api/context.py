@@ -96,6 +96,8 @@ class ApiContext:
     lost_rounds: LostRounds = field(default_factory=LostRounds)
     depths: PerHeight = field(default_factory=PerHeight)
     coming_rounds: PerHeight = field(default_factory=PerHeight)
+    noted_height: int = 0
+    """The newest block whose events `note` was told, or never will be."""
     waits: int = 0
     _readers: ThreadPoolExecutor | None = None
 
@@ -138,6 +140,20 @@ class ApiContext:
             await self.block_at(tip)
             found = await self.read(queries.transaction, identity)
         return found
+
+    async def closed_order(self, order: str) -> dict[str, object] | None:
+        """How an order ended, if that is remembered.  Look into the state before, not after.
+
+        It leaves the state when its block is final in memory, a moment before the events of the
+        block are noted here: so a miss counts only once those of the newest block are.
+        """
+        tip = self.backend.tip().height
+        for pause in READABLE_PAUSES:
+            found = self.closed_orders.get(order)
+            if found is not None or self.noted_height >= tip:
+                return found
+            await asyncio.sleep(pause)
+        return self.closed_orders.get(order)
 
     def note(self, height: int, event: Event) -> None:
         """Remember what routes tell of orders that the state has forgotten."""

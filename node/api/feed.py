@@ -32,16 +32,18 @@ class Feed:
         async for height in self._context.backend.subscribe():
             if height - done > CATCH_UP_BLOCKS:
                 yield Lost(done + 1, height - CATCH_UP_BLOCKS)
-                done = height - CATCH_UP_BLOCKS
+                done = self._context.noted_height = height - CATCH_UP_BLOCKS
             for number in range(done + 1, height + 1):
                 found = await self._read(number)
                 if found is None:
+                    self._context.noted_height = number
                     yield Lost(number, number)
                     continue
                 row = found[0].row
                 self._context.metrics.saw_block(row.time_ms, row.view, row.transactions)
                 for event in found[1]:
                     self._context.note(number, event)
+                self._context.noted_height = number
                 yield self._frames(found)
             done = max(done, height)
 
@@ -70,6 +72,7 @@ class Feed:
         for at, events in told:
             for event in events:
                 self._context.note(at, event)
+        self._context.noted_height = height
         return height
 
     async def _read(self, height: int) -> BlockWithEvents | None:

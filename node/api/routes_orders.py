@@ -136,7 +136,7 @@ async def get_standing(request: Request, order: HashPath) -> Response:
 
 async def _closed(context: ApiContext, order: str, at: int) -> dict[str, object] | None:
     """A closed order in full where its opening can be read, else what its closing told."""
-    closing = context.closed_orders.get(order)
+    closing = await context.closed_order(order)
     queries = context.backend.queries
     if closing is None and at:
         closing = await context.read(_closing, queries, order, at)

@@ -59,7 +59,7 @@ async def _by_hash(context: ApiContext, text: str) -> list[Hit]:
     if final is not None or backend.mempool.get(digest) is not None:
         hits.append(_hit("transaction", text, "", f"/v1/txs/{text}"))
     state = backend.state()
-    if is_open(state, text) or context.closed_orders.get(text):
+    if is_open(state, text) or await context.closed_order(text):
         hits.append(_hit("order", text, "", f"/v1/orders/{text}"))
     if views.agreement(state, text):
         hits.append(_hit("agreement", text, "", f"/v1/agreements/{text}"))

@@ -116,6 +116,18 @@ async def test_a_closed_order_shows_its_terms_and_the_path_its_price_took(
     assert (await http.get(f"/v1/orders/{'ab' * 32}?at={crossing}")).status_code == 404
 
 
+async def test_an_order_is_known_in_the_moment_between_its_block_and_the_events_of_it(
+    contested: SmallNode, http: httpx.AsyncClient
+) -> None:
+    """The state had forgotten it and the memory of closed orders not been told yet: a 404."""
+    told = contested.queries.events(2)
+    (won,) = [event.data["bid"] for event in told if event.kind == "trade.made"]
+    order = await get(http, f"/v1/orders/{won}")
+    assert (order["status"], order["reason"], order["closed_height"]) == ("closed", "matched", 2)
+    hits = await get(http, f"/v1/search?q={won}")
+    assert [hit["kind"] for hit in hits] == ["order"]
+
+
 async def test_the_dry_run_shows_what_the_next_block_then_does(
     node: SmallNode, http: httpx.AsyncClient
 ) -> None:
