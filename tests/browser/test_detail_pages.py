@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -11,7 +12,8 @@ import pytest
 from tests.browser.conftest import Open
 from tests.browser.network import Network
 
-expect = pytest.importorskip("playwright.sync_api").expect
+playwright_api = pytest.importorskip("playwright.sync_api")
+expect = playwright_api.expect
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>alert(1)</script>"
@@ -93,11 +95,16 @@ def test_the_search_box_finds_heights_names_and_hashes_and_says_so_when_it_does_
     page = watched.page
     block = network.get("blocks/2")
     expect(page.get_by_test_id("state")).to_have_text("Live")
-    for text, title in (("2", "2"), (block["hash"], "2"), ("city-broker", "city-broker")):
+    for text, kind, title in (
+        ("2", "block", "2"),
+        (block["hash"], "block", "2"),
+        ("city-broker", "account", "city-broker"),
+    ):
         page.keyboard.press("/")
         expect(page.get_by_test_id("search")).to_be_focused()
         page.keyboard.type(text)
         page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile(rf"/explorer/?#/{kind}/"))
         expect(page.get_by_test_id("title")).to_have_text(title)
         page.get_by_test_id("search").blur()
     page.keyboard.press("/")
@@ -106,6 +113,26 @@ def test_the_search_box_finds_heights_names_and_hashes_and_says_so_when_it_does_
     expect(page.get_by_test_id("hit")).to_have_count(4)
     page.goto(f"{network.url()}/explorer/#/search?q={quote('<b>nobody</b>')}")
     expect(page.get_by_test_id("nothing-found")).to_be_visible()
+    assert watched.complaints == []
+
+
+def test_a_late_answer_to_an_old_search_does_not_lead_away_from_the_page_opened_since(
+    open_page: Open, network: Network
+) -> None:
+    watched = open_page()
+    page = watched.page
+    held: list[playwright_api.Route] = []
+    page.route("**/v1/search?q=city-broker", lambda route: held.append(route))
+    page.goto(f"{network.url()}/explorer/#/search?q=city-broker")
+    expect(page.get_by_text("Searching …")).to_be_visible()
+    page.evaluate("location.hash = '#/block/2'")
+    expect(page.get_by_test_id("title")).to_have_text("2")
+    with page.expect_response("**/v1/search?q=city-broker") as answered:
+        held[0].continue_()
+    answered.value.finished()
+    page.evaluate("new Promise((done) => setTimeout(done))")
+    assert page.url.endswith("#/block/2")
+    expect(page.get_by_test_id("title")).to_have_text("2")
     assert watched.complaints == []
 
 

@@ -32,7 +32,7 @@ export function mountSearch(form) {
 }
 
 /** Shows what was found; a single hit is opened at once. */
-export async function searchPage(root, { query }) {
+export async function searchPage(root, { query, alive }) {
   const text = (query.get("q") ?? "").trim().replace(/^#/, "").replace(/^0x/i, "");
   document.title = `${text} – search`;
   const title = el("h1", { text: `Search for “${short(text, 40)}”` });
@@ -40,6 +40,7 @@ export async function searchPage(root, { query }) {
   const digits = text.replaceAll(",", "");
   const asked = /^\d+$/.test(digits) ? digits : text;
   const hits = asked ? (await get(`search?q=${encodeURIComponent(asked)}`)).data : [];
+  if (!alive()) return; // a late answer must not lead the reader away from where he went since
   const kinds = new Set(hits.map((hit) => hit.kind));
   const shown = hits.filter((hit) => !(hit.kind === "broker" && kinds.has("account")));
   if (shown.length === 1) {
