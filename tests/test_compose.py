@@ -16,7 +16,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE_S = 240.0
-PROJECT = "twinchain-test"
+PROJECT = f"twinchain-test-{os.getpid()}"
+"""Of this run alone: two checkouts tested on one engine must not share containers and volumes."""
 BOUNDARY_BLOCKS = "20"
 
 ADD = "docker compose run --rm cli testnet add --dir ."

@@ -102,7 +102,8 @@ def test_power_cuts_lose_nothing_final_and_make_nobody_sign_twice(
     found.keep_journals()
     for index in range(4):
         net.revive(index)
-    until(lambda: min(net.heights()) > max(before) + 2, "new blocks after the cut")
+    # Four processes start at once here: on a busy machine that takes a minute by itself.
+    until(lambda: min(net.heights()) > max(before) + 2, "new blocks after the cut", 180.0)
     after = net.require_one_chain()
     assert {height: after[height] for height in before} == before
     for index in range(4):

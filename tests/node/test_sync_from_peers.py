@@ -325,7 +325,8 @@ def undisturbed(chain: list[Pair], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_four_good_peers_are_asked_once_for_each_range(undisturbed: Outcome) -> None:
-    assert undisturbed.requests - undisturbed.hedged == RANGES
+    # A request that patience overtook may never have reached its peer.
+    assert RANGES <= undisturbed.requests <= RANGES + undisturbed.hedged
     assert undisturbed.faults == []
     assert undisturbed.banned == []
 
