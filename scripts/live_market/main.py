@@ -13,8 +13,8 @@ Draws are the paper's ranges, seeded.  Printed are
     market         trades, welfare (value - cost), what brokers kept, open orders
     books          that all nodes list the same open orders and draw the same curves at one height
 
-The exit code is 1 when a turn was missed because of the market, a book was deferred, or nodes
-differ.
+The exit code is 1 when a turn was missed because of the market, a book was deferred, nodes differ,
+or a side of a book held on average fewer than nine tenths of the orders it was to hold.
 
     python3 scripts/market_live.py --blocks 240 --orders 200
     python3 scripts/market_live.py --dir testnet --seconds 60 --json
@@ -51,6 +51,8 @@ from tests.e2e.kit import Net, free_port_run
 
 PATIENCE_S = 60.0
 FILL_BLOCKS_MAX = 80
+FILLING_FACTOR = 2
+"""Books fill with so many times the arrivals they have later."""
 SLOTS_PER_ORDER = 3
 """Slots of all servers together for each ask wanted: open ones, and those in service."""
 
@@ -86,23 +88,25 @@ class Market:
         """Go through `blocks` more blocks; with `until_s` (of the monotonic clock) until then."""
         before = await self._times()
         rows: list[SeenBlock] = []
+        arrivals = self.course.arrivals * (FILLING_FACTOR if name == "filling" else 1)
         while len(rows) < blocks or (until_s and time.monotonic() < until_s):
-            rows.append(await self._one_block(trading=trading))
+            rows.append(await self._one_block(arrivals if trading else 0))
             if name == "filling" and self._full():
                 break
         return Phase(name, rows, before, await self._times())
 
-    async def _one_block(self, *, trading: bool) -> SeenBlock:
+    async def _one_block(self, arrivals: int) -> SeenBlock:
         self.height += 1
         block = await next_block(self.clients[0], self.height, PATIENCE_S)
         self.books.take(block)
-        if trading:
-            await self._trade()
-        return seen(block)
+        if arrivals:
+            await self._trade(arrivals)
+        depths = self.books.depths()
+        return seen(block, [depths.get(side, 0) for side in self._sides()])
 
-    async def _trade(self) -> None:
+    async def _trade(self, arrivals: int) -> None:
         rows = list(self.books.open.values())
-        wanted = self.traders.decide(rows, self.books.under_way(), self.height)
+        wanted = self.traders.decide(rows, self.books.under_way(), self.height, arrivals)
         by_client: dict[int, list[tuple[bytes, list[OpenRow]]]] = {}
         for owner, actions in in_transactions(wanted):
             wallet = self.wallets[owner]
@@ -128,8 +132,10 @@ class Market:
     def _full(self) -> bool:
         depths = self.books.depths()
         goal = self.course.orders * 9 // 10
-        sides = [(broker, side) for broker in self.traders.brokers for side in ("bid", "ask")]
-        return all(depths.get(side, 0) >= goal for side in sides)
+        return all(depths.get(side, 0) >= goal for side in self._sides())
+
+    def _sides(self) -> list[tuple[str, str]]:
+        return [(broker, side) for broker in self.traders.brokers for side in ("bid", "ask")]
 
     async def _times(self) -> list[dict[str, Any]]:
         return [await step_times(self.http, client.url) for client in self.clients]
@@ -165,6 +171,7 @@ async def run(course: Course, net: Net) -> Figures:
             "refused": market.refused,
             "failed": market.books.failed,
             "same_at_height": agreed,
+            "wanted_a_side": course.orders,
         },
     )
 
@@ -180,8 +187,7 @@ async def _market(
     largest = max(1, 3 * SLOTS_PER_ORDER * course.orders // len(sellers))
     slot = await _slot(clients[0], sellers, largest)
     chance = Random(course.seed)
-    depth = (course.orders, course.arrivals)
-    traders = Traders(chance, brokers, buyers, sellers, slot, *depth)
+    traders = Traders(chance, brokers, buyers, sellers, slot, course.orders)
     keys = [*buyers, *sellers]
     wallets = {
         key.address: Wallet(clients[index % len(clients)], key) for index, key in enumerate(keys)

@@ -73,6 +73,7 @@ def _phase(phase: Phase, budget_ms: int) -> Figures:
         "interval_p50_ms": percentile(gaps, 0.5),
         "interval_p95_ms": percentile(gaps, 0.95),
         "steps": {step: _step(phase.times(step)) for step in STEPS},
+        "open_a_side": _depths(blocks),
         "transactions": sum(block.transactions for block in blocks),
         "trades": trades,
         "trades_per_block": round(trades / max(1, len(blocks)), 2),
@@ -80,6 +81,16 @@ def _phase(phase: Phase, budget_ms: int) -> Figures:
         "welfare_micro": sum(block.welfare_micro for block in blocks),
         "paid_micro": sum(block.paid_micro for block in blocks),
         "broker_micro": sum(block.broker_micro for block in blocks),
+    }
+
+
+def _depths(blocks: Sequence[SeenBlock]) -> Figures:
+    """Open orders of a side: the fewest and most seen, and the mean of the thinnest side."""
+    sides = list(zip(*(block.depths for block in blocks), strict=True))
+    return {
+        "least": min((min(side) for side in sides), default=0),
+        "most": max((max(side) for side in sides), default=0),
+        "mean_of_thinnest": round(min((sum(side) / len(side) for side in sides), default=0.0), 1),
     }
 
 
@@ -100,6 +111,10 @@ def failures(figures: Figures) -> list[str]:
             wrong.append(f"{phase['name']}: turns missed while the market was over its budget")
         if phase["books_deferred"]:
             wrong.append(f"{phase['name']}: {phase['books_deferred']} books deferred")
+    wanted = figures["books"]["wanted_a_side"]
+    thinnest = figures["phases"][-1]["open_a_side"]["mean_of_thinnest"]
+    if thinnest * 10 < wanted * 9:
+        wrong.append(f"a side held {thinnest} open orders on average, {wanted} were wanted")
     if not figures["phases"][-1]["trades"]:
         wrong.append("nothing traded")
     return wrong
@@ -127,6 +142,13 @@ def report(figures: Figures) -> str:
         ("trades a block", "trades_per_block"),
     ):
         lines.append(f"{title:30}" + "".join(f"{phase[key]:>12}" for phase in phases))
+    for title, key in (
+        ("open a side, fewest", "least"),
+        ("open a side, most", "most"),
+        ("thinnest side, mean", "mean_of_thinnest"),
+    ):
+        row = [f"{phase['open_a_side'][key]:>12}" for phase in phases]
+        lines.append(f"{title:30}" + "".join(row))
     for step in STEPS:
         for title, key in (("mean ms", "mean_ms"), ("all below ms", "below_ms")):
             row = [f"{phase['steps'][step][key]:>12}" for phase in phases]

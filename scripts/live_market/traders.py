@@ -2,8 +2,9 @@
 
 Orders are drawn from the ranges of the paper's evaluation (`node/demo/draws.py`); only the step of
 their price and their life are drawn wider, so that a book holds orders of all ages: some cross in a
-few rounds, some in fifty, some expire.  In every block a few are cancelled and each book is filled
-up again, by as many accounts as the limit on open orders of one account asks for.
+few rounds, some in fifty, some expire.  Half of them stand back, as in any open book: bids that
+offer less, asks that want more, moving slowly and living long.  In every block a few are cancelled
+and each book is filled up again, by as many accounts as the limit on open orders of one asks for.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from random import Random
 
 from msgspec.structs import replace
 
-from auction.actions import Ask, Bid, Cancel
+from auction.actions import Ask, Bid, Cancel, CostModel, UtilityModel
 from ledger.crypto import SigningKey
 from ledger.members import Resources
 from ledger.transactions import Action
@@ -25,6 +26,11 @@ STEPS_MICRO = {"deal": (4_000, 10_000, 20_000), "round": (10_000, 20_000, 50_000
 """omega of Eq 18 at mu = 1, by fee basis: prices that move by 0.4 to 5 % a round.  Where the fee
 counts rounds a price must reach its reservation sooner."""
 LIFE_BLOCKS = (25, 90)
+STANDING_SHARE = 0.5
+STANDING_LIFE_BLOCKS = (100, 300)
+STANDING_VALUE_PERCENT = (50, 90)
+STANDING_COST_PERCENT = (110, 180)
+"""Of the drawn value or cost, for orders that stand back from the market."""
 CANCELLED_PER_BLOCK = 2
 ACTIONS_PER_TRANSACTION = 16
 ORDERS_PER_ACCOUNT = 60
@@ -52,16 +58,15 @@ class Traders:
     sellers: Sequence[SigningKey]
     slot: Resources
     depth: int
-    arrivals: int
-    """Most new orders of a side, book and block: a book fills as a market does."""
     sent: Counter[str] = field(default_factory=Counter)
 
     def decide(
-        self, rows: Sequence[OpenRow], under_way: Sequence[OpenRow], height: int
+        self, rows: Sequence[OpenRow], under_way: Sequence[OpenRow], height: int, arrivals: int
     ) -> dict[str, list[Action]]:
         """Return what each account sends now, by address.
 
         `under_way` are orders sent and not in a block yet: without them they would be sent twice.
+        `arrivals`: most new orders of a side and book.
         """
         wanted: dict[str, list[Action]] = {}
         for row in self.random.sample(rows, min(CANCELLED_PER_BLOCK, len(rows))):
@@ -72,7 +77,7 @@ class Traders:
         held = Counter((row.broker, row.owner) for row in known)
         for broker in self.brokers:
             for side, keys in (("bid", self.buyers), ("ask", self.sellers)):
-                missing = min(self.arrivals, self.depth - counts[(broker, side)])
+                missing = min(arrivals, self.depth - counts[(broker, side)])
                 for owner in self._owners(keys, broker, held, missing):
                     wanted.setdefault(owner, []).append(self._order(side, broker, height))
                     self.sent[side] += 1
@@ -92,18 +97,36 @@ class Traders:
         return owners
 
     def _order(self, side: str, broker: str, height: int) -> Bid | Ask:
-        expires = height + self.random.randint(*LIFE_BLOCKS)
+        standing = self.random.random() < STANDING_SHARE
+        life = STANDING_LIFE_BLOCKS if standing else LIFE_BLOCKS
+        expires = height + self.random.randint(*life)
         omega = self.random.choice(STEPS_MICRO[self.brokers[broker]])
         if side == "bid":
             bid = draw_bid(self.random, broker, height)
-            return replace_terms(bid, expires, omega)
+            if standing:
+                bid = bid_less(bid, self.random.randint(*STANDING_VALUE_PERCENT))
+            return replace(bid, expires=expires, omega_micro=omega)
         ask = draw_ask(self.random, broker, height, self.slot)
-        return replace_terms(ask, expires, omega)
+        if standing:
+            ask = ask_more(ask, self.random.randint(*STANDING_COST_PERCENT))
+        return replace(ask, expires=expires, omega_micro=omega)
 
 
-def replace_terms(order: Bid | Ask, expires: int, omega_micro: int) -> Bid | Ask:
-    """Return the order with another life and another step."""
-    return replace(order, expires=expires, omega_micro=omega_micro)
+def bid_less(bid: Bid, percent: int) -> Bid:
+    """Return a bid whose service is worth this part of what was drawn (v of Eq 7)."""
+    model = bid.valuation
+    if not isinstance(model, UtilityModel):
+        raise TypeError("bids are drawn with a utility model")
+    return replace(bid, valuation=replace(model, value_micro=model.value_micro * percent // 100))
+
+
+def ask_more(ask: Ask, percent: int) -> Ask:
+    """Return an ask whose computing costs so many hundredths of what was drawn (Eq 9c)."""
+    model = ask.cost
+    if not isinstance(model, CostModel):
+        raise TypeError("asks are drawn with a cost model")
+    a, b, c = (each * percent // 100 for each in (model.a_micro, model.b_micro, model.c_micro))
+    return replace(ask, cost=replace(model, a_micro=a, b_micro=b, c_micro=c))
 
 
 def in_transactions(wanted: Mapping[str, Sequence[Action]]) -> list[tuple[str, list[Action]]]:

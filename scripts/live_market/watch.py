@@ -41,6 +41,8 @@ class SeenBlock:
     paid_micro: int
     broker_micro: int
     deferred: int
+    depths: tuple[int, ...]
+    """Open orders after the block, of every side of every book."""
 
 
 @dataclass(slots=True)
@@ -85,8 +87,8 @@ class Books:
         return counts
 
 
-def seen(block: Document) -> SeenBlock:
-    """What the reckoning keeps of a block."""
+def seen(block: Document, depths: Sequence[int]) -> SeenBlock:
+    """What the reckoning keeps of a block; `depths` are those of the books after it."""
     trades = [event["data"] for event in block["events"] if event["kind"] == "trade.made"]
     rounds = [event["data"] for event in block["events"] if event["kind"] == "round.cleared"]
     return SeenBlock(
@@ -101,6 +103,7 @@ def seen(block: Document) -> SeenBlock:
         paid_micro=sum(trade["paid_micro"] for trade in trades),
         broker_micro=sum(trade["broker_micro"] for trade in trades),
         deferred=sum(data["deferred"] for data in rounds),
+        depths=tuple(depths),
     )
 
 
