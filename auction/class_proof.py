@@ -5,7 +5,8 @@ follows from all limits and floors of the class and the round's seed alone (`auc
 the proof shows the class whole.  A state proof cannot show that nothing was left out, a count can:
 `vintage/<book>` counts the open orders of the book before the block, and so many of its records
 must be shown.  Of them the class is made of those that were admitted, stand in it by their terms,
-and were not withdrawn by the block (proven as in `auction/trade_proof.py`).
+and were not withdrawn by the block (proven as in `auction/trade_proof.py`); of those again the
+auction is held among the ones that its seed and the sealed halvings call (`auction/halvings.py`).
 
 A book with more than CLASS_ORDERS open orders is not shown.  Then the sealed pair and prices, both
 orders, the class they stand in, the limit and floor around the two prices and all figures are
@@ -18,7 +19,15 @@ from collections.abc import Collection, Iterator
 from auction import keys
 from auction.brokers import Tariff, broker_key
 from auction.classes import class_of, price_of_order
-from auction.mcafee import ClassPair, LiveClass, SealedClass, clear_class, sealed_class, trade_of
+from auction.mcafee import (
+    ClassPair,
+    LiveClass,
+    SealedClass,
+    call_class,
+    clear_class,
+    sealed_class,
+    trade_of,
+)
 from auction.orders import OpenOrder, record_key, side_byte
 from auction.proof_parts import (
     EntriesView,
@@ -27,6 +36,7 @@ from auction.proof_parts import (
     ProvenEntries,
     ProvenTrade,
     figures_of,
+    keys_of_withdrawn,
     open_under,
     tariff_of,
 )
@@ -40,24 +50,27 @@ CLASS_ORDERS = 500
 
 
 def needed_of_class(
-    view: View, part: SealedClass, pair: ClassPair, withdrawn: Collection[bytes]
+    view: View, part: SealedClass, pair: ClassPair, gone: tuple[Collection[bytes], int]
 ) -> NeededKeys:
     """Return the keys of the proof of one trade; see `trade_proof.needed_keys`."""
+    withdrawn, height = gone
     broker, bid, ask = (bytes.fromhex(text) for text in (part.broker, pair.bid, pair.ask))
-    before = {
-        broker_key(part.broker): None,
-        _vintage_key(part): None,
-        record_key(broker, keys.BIDS, bid): None,
-        record_key(broker, keys.ASKS, ask): None,
-    }
-    after = []
+    before = [
+        broker_key(part.broker),
+        _vintage_key(part),
+        record_key(broker, keys.BIDS, bid),
+        record_key(broker, keys.ASKS, ask),
+    ]
+    lost = []
     if open_orders(view, part) <= CLASS_ORDERS:
         for order, record in _book(view, part):
             entry = record_key(broker, side_byte(record), order)
-            before[entry] = None
+            before.append(entry)
             if order in withdrawn:
-                after.append(entry)
-    return NeededKeys(tuple(before), tuple(after))
+                lost.append(entry)
+    extra = keys_of_withdrawn(view, lost, height)
+    shown = tuple(dict.fromkeys((*before, *extra.before)))
+    return NeededKeys(shown, extra.after, seed=True)
 
 
 def open_orders(view: View, part: SealedClass) -> int:
@@ -94,7 +107,8 @@ def verify_class_trade(
         return found
     if not seed:
         raise ProofFailed("proof_incomplete", "the seed of the round is not shown")
-    live, withdrawn = _class(tariff, part, entries)
+    whole, withdrawn = _class(tariff, part, entries)
+    live = call_class(whole, seed)
     if sealed_class(live, clear_class(live, seed)) != part:
         raise ProofFailed("class", "the orders of the class come to other trades or prices")
     return ProvenTrade(
@@ -102,6 +116,7 @@ def verify_class_trade(
         tariff.pricing,
         gain,
         withdrawn=withdrawn,
+        uncalled=tuple(order.hex() for order in live.uncalled),
         service_class=part.number + 1,
         class_orders=len(live.bids) + len(live.asks),
     )
@@ -154,7 +169,8 @@ def _class(
         else:
             sides[side].append((order, _flat(record)))
     bids, asks = tuple(sides[keys.BIDS]), tuple(sides[keys.ASKS])
-    return LiveClass(broker, part.tariff, part.number, tariff, bids, asks), tuple(withdrawn)
+    live = LiveClass(broker, part.tariff, part.number, tariff, bids, asks, part.halvings)
+    return live, tuple(withdrawn)
 
 
 def _book(view: View, part: SealedClass) -> Iterator[Order]:

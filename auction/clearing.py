@@ -6,8 +6,10 @@ The builder checks its own solution by the same code, so a fault of the solver s
 proposes.  The sealed form is in `auction/sealed.py`.
 
 Nobody can be made to solve without end: past a bound on its work the builder seals the book as
-*deferred*.  Nothing trades in it at this height, orders and frozen prices stay for the next.
-The height is kept in the state under `round/deferred`, and its builder forgoes its reward.
+*deferred*.  Nothing trades in it at this height, orders and frozen prices stay for the next, which
+calls half as many of them (`auction.halvings`): a book too hard for one round gets its trades in
+several.  The height is kept in the state under `round/deferred`, and its builder forgoes its
+reward.
 """
 
 from collections.abc import Sequence
@@ -21,17 +23,19 @@ from auction.certificate import are_split, join_label, verify
 from auction.classes import mark
 from auction.departures import close_departed
 from auction.edges import postpone
+from auction.halvings import note_deferral, note_round
 from auction.matching import FREE, WorkExceeded
 from auction.mcafee import (
     LiveClass,
     SealedClass,
+    call_class,
     check_class,
     clear_class,
     live_classes,
     sealed_class,
 )
 from auction.parameters import MarketParameters, market_parameters
-from auction.rounds import LiveBook, graph_of, live_books
+from auction.rounds import LiveBook, call, graph_of, live_books
 from auction.sealed import (
     BOOK_BYTES,
     CLASS_BYTES,
@@ -64,7 +68,7 @@ def seal(context: BlockContext, overlay: Overlay, sealed: bytes | None) -> bytes
     """
     market = market_parameters(overlay)
     close_departed(overlay, context.height, market)
-    live = live_round(overlay, context.height)
+    live = live_round(overlay, context.height, context.seed)
     if sealed is None:
         clearing = solve_round(live, context.seed, market, context.parameters.max_sealed_bytes)
         books, classes = _check_own(live, clearing, context.seed)
@@ -75,10 +79,11 @@ def seal(context: BlockContext, overlay: Overlay, sealed: bytes | None) -> bytes
     for key, _ in overlay.scan(keys.at_height(keys.CLASS_DUE, context.height)):
         overlay.delete(key)
     for book, part, trades in zip(live.books, clearing.books, books, strict=True):
-        if part.deferred:
-            _defer(overlay, book, context.height)
+        _count_round(overlay, book.key, context.height, deferred=part.deferred)
+        for bid in (*book.bids, *book.uncalled) if part.deferred else book.uncalled:
+            postpone(overlay, book.key, bid, context.height + 1)
         carry_out(overlay, context.height, book, trades, market)
-        tally = Tally(book.bids, book.asks, book.pair_count)
+        tally = Tally(book.bids, book.asks, book.pair_count, 0, book.halvings, book.uncalled)
         report_round(overlay, context.height, book, tally, trades, deferred=part.deferred)
     for kind, sort, trades in zip(live.classes, clearing.classes, classes, strict=True):
         _carry_out_class(overlay, context.height, (kind, sort), trades, market)
@@ -93,16 +98,26 @@ def _carry_out_class(
     market: MarketParameters,
 ) -> None:
     kind, part = parts
-    if part.deferred:
-        overlay.put(keys.DEFERRED_KEY, keys.height_bytes(height))
+    _count_round(overlay, kind.place, height, deferred=part.deferred)
+    if part.deferred or kind.uncalled:
         mark(overlay, kind.place, height + 1)
     for trade in trades:
         overlay.delete(keys.CLASS + kind.place + keys.BIDS + trade.bid)
         overlay.delete(keys.CLASS + kind.place + keys.ASKS + trade.ask)
     carry_out(overlay, height, kind, trades, market)
     bids, asks = [order for order, _ in kind.bids], [order for order, _ in kind.asks]
-    tally = Tally(bids, asks, len(bids) * len(asks), kind.number + 1)
+    edges, left_out = len(bids) * len(asks), kind.uncalled
+    tally = Tally(bids, asks, edges, kind.number + 1, kind.halvings, left_out)
     report_round(overlay, height, kind, tally, trades, deferred=part.deferred)
+
+
+def _count_round(overlay: Overlay, place: bytes, height: int, *, deferred: bool) -> None:
+    """Note what became of the round of a book or class, before its last order may close."""
+    if deferred:
+        overlay.put(keys.DEFERRED_KEY, keys.height_bytes(height))
+        note_deferral(overlay, place, height)
+    else:
+        note_round(overlay, place)
 
 
 def deferred_height(view: View) -> int:
@@ -113,15 +128,18 @@ def deferred_height(view: View) -> int:
 
 @dataclass(frozen=True, slots=True)
 class LiveRound:
-    """All that a block has to clear."""
+    """All that a block has to clear: of each book and class what its round calls."""
 
     books: tuple[LiveBook, ...]
     classes: tuple[LiveClass, ...]
 
 
-def live_round(view: View, height: int) -> LiveRound:
-    """Return what there is to clear at a height."""
-    return LiveRound(tuple(live_books(view, height)), tuple(live_classes(view, height)))
+def live_round(view: View, height: int, seed: bytes) -> LiveRound:
+    """Return what there is to clear at a height under the seed of its block."""
+    return LiveRound(
+        tuple(call(book, seed) for book in live_books(view, height)),
+        tuple(call_class(kind, seed) for kind in live_classes(view, height)),
+    )
 
 
 def solve_round(live: LiveRound, seed: bytes, market: MarketParameters, max_bytes: int) -> Clearing:
@@ -138,7 +156,7 @@ def solve_round(live: LiveRound, seed: bytes, market: MarketParameters, max_byte
     for book in live.books:
         part, spent = _solve_book(book, seed, work // left)
         if reserve + PAIR_BYTES * len(part.pairs) > room:
-            part = SealedBook(book.broker.hex(), book.version, deferred=True, pairs=())
+            part = _sealed_book(book, None)
         room -= BOOK_BYTES + PAIR_BYTES * len(part.pairs)
         reserve -= BOOK_BYTES
         work -= min(work, spent)
@@ -163,7 +181,7 @@ def _solve_book(book: LiveBook, seed: bytes, work: int) -> tuple[SealedBook, int
     try:
         solution = solve_graph(graph, work)
     except WorkExceeded:
-        return SealedBook(book.broker.hex(), book.version, deferred=True, pairs=()), work
+        return _sealed_book(book, None), work
     return seal_solution(book, graph, solution), solution.work
 
 
@@ -177,7 +195,18 @@ def seal_solution(book: LiveBook, graph: Graph, solution: Solution) -> SealedBoo
         for bid, ask, label, tie in zip(*(column.tolist() for column in columns), strict=True)
     ]
     pairs.sort(key=lambda pair: pair.bid)
-    return SealedBook(book.broker.hex(), book.version, deferred=False, pairs=tuple(pairs))
+    return _sealed_book(book, tuple(pairs))
+
+
+def _sealed_book(book: LiveBook, pairs: tuple[SealedPair, ...] | None) -> SealedBook:
+    """Return the sealed form of what a book came to; deferred without pairs."""
+    return SealedBook(
+        broker=book.broker.hex(),
+        tariff=book.version,
+        deferred=pairs is None,
+        pairs=pairs or (),
+        halvings=book.halvings,
+    )
 
 
 _Checked = tuple[list[tuple[Trade, ...]], list[tuple[Trade, ...]]]
@@ -223,7 +252,14 @@ def _require_same(what: str, expected: Sequence[_Place], presented: Sequence[_Pl
 
 
 def check_book(book: LiveBook, part: SealedBook, seed: bytes) -> tuple[Trade, ...]:
-    """Return the trades of one sealed book, proven optimal.  Raises Rejected(BAD_CLEARING)."""
+    """Return the trades of one sealed book, called already, proven optimal.
+
+    Raises Rejected(BAD_CLEARING).
+    """
+    if part.halvings != book.halvings:
+        raise Rejected(
+            Reason.BAD_CLEARING, f"halvings of a book are {part.halvings}, not {book.halvings}"
+        )
     if part.deferred:
         if part.pairs:
             raise Rejected(Reason.BAD_CLEARING, "a deferred book has no pairs")
@@ -286,9 +322,3 @@ def _locate(book: LiveBook, part: SealedBook) -> list[_Chosen]:
         last = place[0]
         used[place[1]] = None
     return chosen
-
-
-def _defer(overlay: Overlay, book: LiveBook, height: int) -> None:
-    overlay.put(keys.DEFERRED_KEY, keys.height_bytes(height))
-    for bid in book.bids:
-        postpone(overlay, book.key, bid, height + 1)

@@ -1,7 +1,8 @@
 """What the coming round of a broker would do as things stand: a dry run of its books and classes.
 
 Pure reads, as in `auction/views.py`: the round is solved by the code that seals blocks, on the
-state as it is and with a bound on its work.
+state as it is and with a bound on its work.  Who is called where a book or class has halvings is
+drawn by the seed of the coming block: one outcome of the draw is shown.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ PREVIEW_WORK = 100_000
 """Visits of pairs a dry run may spend on a broker: it answers a reader, not the chain."""
 
 _SEED = bytes(32)
-"""The seed of the coming block is not known yet: between equal weights one outcome is shown."""
+"""The seed of the coming block is not known yet: of draws by it one outcome is shown."""
 
 _NO_BOUND = 2**40
 """Bytes: nothing is sealed here."""
@@ -45,7 +46,7 @@ def coming_book(view: View, address: Address, height: int) -> Document | None:
     if record is None:
         return None
     broker = bytes.fromhex(address)
-    live = live_round(view, height)
+    live = live_round(view, height, _SEED)
     own = LiveRound(
         tuple(book for book in live.books if book.broker == broker),
         tuple(one for one in live.classes if one.broker == broker),
@@ -80,6 +81,8 @@ def _book_document(book: LiveBook, part: SealedBook) -> Document:
     return {
         "tariff": book.version,
         "deferred": part.deferred,
+        "halvings": book.halvings,
+        "uncalled": len(book.uncalled),
         "bids": len(book.bids),
         "asks": len(book.asks),
         "edges": book.pair_count,
@@ -95,6 +98,8 @@ def _class_document(kind: LiveClass, part: SealedClass) -> Document:
         "service_class": kind.number + 1,
         "service": class_service(kind.tariff, kind.number),
         "deferred": part.deferred,
+        "halvings": kind.halvings,
+        "uncalled": len(kind.uncalled),
         "bids": len(kind.bids),
         "asks": len(kind.asks),
         "edges": len(kind.bids) * len(kind.asks),

@@ -14,6 +14,7 @@ orders under different versions never meet.
     due/<height><book><bid>            bids with a pair that crosses at that height
     vintage/<book>                     open orders under one version of a broker's tariff
     tariff_due/<height><broker>        tariff changes that take effect after that height
+    halvings/<book>[<class>]           how often its round is halved, when it was last deferred
     class/<book><class><side><order>   open orders of a class of equal services, with their price
     class_due/<height><book><class>    classes in which something changed before that round
     service/<seller>                   what a server has served, been paid and been rated
@@ -45,6 +46,7 @@ EDGE = b"edge/"
 DUE = b"due/"
 VINTAGE = b"vintage/"
 TARIFF_DUE = b"tariff_due/"
+HALVINGS = b"halvings/"
 CLASS = b"class/"
 CLASS_DUE = b"class_due/"
 SERVICE = b"service/"

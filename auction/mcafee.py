@@ -18,7 +18,7 @@ what differs.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from msgspec import Meta
@@ -27,6 +27,7 @@ from auction import keys
 from auction.brokers import MAX_CLASSES, Tariff, buyer_fee, read_broker, seller_fee
 from auction.certificate import tie_mark
 from auction.edges import Edge
+from auction.halvings import Halvings, read_halvings, split_called
 from auction.trades import Trade
 from ledger.codec import Record
 from ledger.errors import Corrupt, Reason, Rejected
@@ -61,6 +62,8 @@ class SealedClass(Record, kw_only=True):
     seller_price_micro: Micro
     """Before fees; 0 without a trade."""
     pairs: Annotated[tuple[ClassPair, ...], Meta(max_length=MAX_PAIRS)]
+    halvings: Halvings = 0
+    """As the state had them: which orders were called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,10 @@ class LiveClass:
     tariff: Tariff
     bids: tuple[tuple[Digest, int], ...]
     asks: tuple[tuple[Digest, int], ...]
+    halvings: int = 0
+    """Which orders of either side a round calls."""
+    uncalled: tuple[Digest, ...] = ()
+    """Orders that were not called, bids first; the sides have them until `call_class`."""
 
     @property
     def key(self) -> bytes:
@@ -100,7 +107,10 @@ class Outcome:
 
 
 def live_classes(view: View, height: int) -> Iterator[LiveClass]:
-    """Yield the classes to clear at a height, ascending by broker, tariff version and number."""
+    """Yield the classes to clear at a height, ascending by broker, tariff version and number.
+
+    Each is whole, and has a crossed pair; `call_class` leaves those a round is held among.
+    """
     prefix = keys.at_height(keys.CLASS_DUE, height)
     for key, _ in view.scan(prefix):
         place = key[len(prefix) :]
@@ -124,7 +134,21 @@ def standing_class(view: View, place: tuple[bytes, int, int], tariff: Tariff) ->
     broker, version, number = place
     key = keys.book_key(broker, version) + bytes((number,))
     bids, asks = _side(view, key + keys.BIDS), _side(view, key + keys.ASKS)
-    return LiveClass(broker, version, number, tariff, bids, asks)
+    return LiveClass(broker, version, number, tariff, bids, asks, read_halvings(view, key))
+
+
+def call_class(live: LiveClass, seed: bytes) -> LiveClass:
+    """Return the class with the orders that a round under this seed calls."""
+    if not live.halvings:
+        return live
+    sides: list[tuple[tuple[Digest, int], ...]] = []
+    uncalled: list[Digest] = []
+    for side in (live.bids, live.asks):
+        orders = [order for order, _ in side]
+        marks, left = split_called(seed, live.broker, orders, live.halvings)
+        sides.append(tuple(entry for entry, each in zip(side, marks, strict=True) if each))
+        uncalled += left
+    return replace(live, bids=sides[0], asks=sides[1], uncalled=tuple(uncalled))
 
 
 def _side(view: View, place: bytes) -> tuple[tuple[Digest, int], ...]:
@@ -192,11 +216,16 @@ def sealed_class(live: LiveClass, outcome: Outcome | None) -> SealedClass:
         buyer_price_micro=found.buyer_price,
         seller_price_micro=found.seller_price,
         pairs=tuple(ClassPair(ask.hex(), bid.hex()) for bid, ask in found.pairs),
+        halvings=live.halvings,
     )
 
 
 def check_class(live: LiveClass, part: SealedClass, seed: bytes) -> tuple[Trade, ...]:
-    """Return the trades of one sealed class.  Raises Rejected(BAD_CLEARING)."""
+    """Return the trades of one sealed class, called already.  Raises Rejected(BAD_CLEARING)."""
+    if part.halvings != live.halvings:
+        raise Rejected(
+            Reason.BAD_CLEARING, f"halvings of a class are {part.halvings}, not {live.halvings}"
+        )
     if part.deferred:
         if part != sealed_class(live, None):
             raise Rejected(Reason.BAD_CLEARING, "a deferred class has no pairs and no prices")

@@ -15,6 +15,7 @@ from auction.actions import Ask, Bid, BidPrice, Reprice, price_fields
 from auction.classes import class_of
 from auction.edges import Edge, read_edges
 from auction.fixed import FRACTION_BITS
+from auction.halvings import last_deferral
 from auction.orders import (
     OpenOrder,
     Side,
@@ -192,6 +193,8 @@ def _unmatched(
     kind = class_of(tariff, entry.terms, entry.resource)
     if kind is not None:
         place = entry.book + bytes((kind,))
+        if entry.admitted < height - 1 and last_deferral(view, place) == height - 1:
+            return {"reason": "deferred", "hint": "the round of its class was deferred"}
         if view.get(keys.at_height(keys.CLASS_DUE, height) + place) is not None:
             return {"reason": "class_due", "hint": "its class is cleared in the next round"}
         return {
@@ -204,8 +207,11 @@ def _unmatched(
             "hint": "no open order of the other side fits, or all that fit prefer others",
         }
     first = min(edge.due for edge in edges)
-    if first < height:
+    if first < height and last_deferral(view, entry.book) == height - 1:
         return {"reason": "deferred", "hint": "the round of its book was deferred"}
+    if first < height:
+        hint = "its round called only some of the bids that were due"
+        return {"reason": "not_called", "hint": hint}
     return {"reason": "prices_apart", "hint": "prices cross at this height", "height": first}
 
 

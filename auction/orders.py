@@ -10,6 +10,7 @@ from typing import Literal
 
 from auction import keys
 from auction.actions import Ask, Bid
+from auction.halvings import forget_halvings
 from ledger.accounts import release
 from ledger.codec import Codec, Record, encode
 from ledger.crypto import digest
@@ -223,6 +224,7 @@ def _count_book(overlay: Overlay, record: OpenOrder, change: int) -> None:
         overlay.put(key, count.to_bytes(_COUNT_BYTES, "big"))
     else:
         overlay.delete(key)
+        forget_halvings(overlay, record.book)
 
 
 def live_versions(view: View, broker: bytes) -> tuple[int, ...]:

@@ -4,17 +4,19 @@
 classes of equal services.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from auction import keys
 from auction.actions import Ask, Bid
+from auction.agreements import has_departed
 from auction.brokers import Tariff, broker_key, decode_broker
 from auction.orders import OpenOrder, decode_order, record_key
 from auction.settlement import settle
 from auction.trades import Trade, frozen_pair, labels_of
 from ledger.errors import Corrupt, ProofFailed
+from ledger.members import member_key, read_member
 from ledger.state import View
 from ledger.types import Address, Digest
 
@@ -32,6 +34,8 @@ class NeededKeys(NamedTuple):
 
     before: tuple[bytes, ...]
     after: tuple[bytes, ...]
+    seed: bool = False
+    """Whether the round's seed is needed too, as the state after the block has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class ProvenTrade:
     """Pairs of it that were held against the labels; 0 in a class."""
     withdrawn: tuple[str, ...] = ()
     """Orders it kept a pair with, or of its class, that the block closed before its round."""
+    uncalled: tuple[str, ...] = ()
+    """Orders it kept a pair with, or of its class, that a thinned round did not call."""
     service_class: int = 0
     """1 for the first class of a `mcafee` book, and so on; 0 for any other book."""
     class_orders: int = 0
@@ -87,8 +93,9 @@ class ProvenEntries:
 
         `entry` is the key of its record.  A record that says the order was sent or repriced in this
         block waits for the next round.  An order that expires at this height is closed after the
-        round, all others that go are closed before it: cancelled, its server gone, its broker
-        suspended.
+        round, all others that go are closed before it: cancelled, its server gone.  (Where a broker
+        is suspended nobody trades, so there is nothing to prove.)  One that would have expired was
+        closed before the round if its server left in this block.
         """
         order, stored = entry[-ORDER_BYTES:], self.before.get(entry)
         if order in self.cancelled:
@@ -98,7 +105,23 @@ class ProvenEntries:
         later = self.after[entry]
         if later is not None:
             return decode_order(later).submitted == self.height
-        return decode_order(stored).terms.expires > self.height
+        record = decode_order(stored)
+        return record.terms.expires > self.height or self._server_left(record)
+
+    def _server_left(self, record: OpenOrder) -> bool:
+        """Whether it is proven that the server of an ask left in this block, before its round.
+
+        One that served as active or jailed before the block leaves by a transaction or for evidence
+        only, both before the round; and whom a block admits again has at least a block to bond.  So
+        if it is gone afterwards, it was gone at the round.  One admitted earlier and not bonded yet
+        may go after the round, so it does not count.
+        """
+        key = member_key(record.owner)
+        if not isinstance(record.terms, Ask) or key not in self.after:
+            return False
+        before = read_member(EntriesView(self.before), record.owner)
+        served = before is not None and before.status in ("active", "jailed")
+        return served and has_departed(EntriesView(self.after), record.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +140,22 @@ class EntriesView:
             value = self.entries[key]
             if value is not None:
                 yield key, value
+
+
+def keys_of_withdrawn(view: View, entries: Iterable[bytes], height: int) -> NeededKeys:
+    """Return what shows that the orders whose records stand under `entries` were withdrawn.
+
+    `view` is the state before the block of `height`.  How an order ended that would have expired
+    with that block's round, a record that is gone does not tell: its server may have left.
+    """
+    shown: dict[bytes, None] = {}
+    for entry in entries:
+        shown[entry] = None
+        stored = view.get(entry)
+        record = None if stored is None else decode_order(stored)
+        if record is not None and record.side == "ask" and record.terms.expires <= height:
+            shown[member_key(record.owner)] = None
+    return NeededKeys(tuple(shown), tuple(shown))
 
 
 def tariff_of(view: View, address: Address, version: int) -> Tariff:

@@ -1,13 +1,14 @@
 """What a round has to clear: per broker, the open orders with a crossed pair, and those pairs.
 
 Every pair weighs more than nothing once ties are in the weight, so an optimal matching leaves no
-crossed pair between two orders that both stay open.  Hence what a round clears is exactly the
-pairs that cross at its height, plus what a deferred round before it left: what changed, however
-full the book.
+crossed pair between two of its orders that both stay open.  Hence what is due in a round is exactly
+the pairs that cross at its height, plus what a round before it put off: all of a deferred one, of
+a thinned one the pairs of the bids it did not call (`auction.halvings`).  That is what changed,
+however full the book.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -17,6 +18,7 @@ from auction.arrays import Graph, Integers, make_graph, tie_numbers
 from auction.brokers import Tariff, read_broker
 from auction.certificate import tie_mark
 from auction.edges import Edge, due_bids, unpack_pairs
+from auction.halvings import read_halvings, split_called
 from ledger.errors import Corrupt
 from ledger.state import View
 from ledger.types import Digest
@@ -41,6 +43,10 @@ class LiveBook:
     weight: Integers
     terms: Integers
     """Per pair a row of due, bid price, ask price, rounds."""
+    halvings: int = 0
+    """Which bids the round calls."""
+    uncalled: tuple[Digest, ...] = ()
+    """Bids with a due pair that were not called, ascending; `bids` has them until `call`."""
 
     @property
     def key(self) -> bytes:
@@ -83,7 +89,10 @@ class LiveBook:
 
 
 def live_books(view: View, height: int) -> Iterator[LiveBook]:
-    """Yield the books with something to clear at a height, ascending by broker, then version."""
+    """Yield the books with something to clear at a height, ascending by broker, then version.
+
+    All that is due is in them; `call` leaves what the round is held among.
+    """
     for book, entries in groupby(due_bids(view, height), key=lambda entry: entry[0]):
         broker, version = book[:32], int.from_bytes(book[32:], "big")
         record = read_broker(view, broker.hex())
@@ -91,7 +100,8 @@ def live_books(view: View, height: int) -> Iterator[LiveBook]:
             raise Corrupt(f"a book without its broker {broker.hex()}")
         bids = tuple(bid for _, bid in entries)
         place = (broker, version, record.tariff_of(version))
-        yield _live_book(place, bids, _records(view, bids), height)
+        whole = _live_book(place, bids, _records(view, bids), height)
+        yield replace(whole, halvings=read_halvings(view, book))
 
 
 def _records(view: View, bids: Sequence[Digest]) -> list[bytes]:
@@ -122,6 +132,27 @@ def _live_book(
     order = np.argsort(bid * len(asks) + ask, kind="stable")
     numbers = numbers[order]
     return LiveBook(*place, bids, asks, bid[order], ask[order], numbers[:, 0], numbers[:, 1:])
+
+
+def call(book: LiveBook, seed: bytes) -> LiveBook:
+    """Return the book with the bids a round under this seed calls, and their pairs alone."""
+    if not book.halvings:
+        return book
+    marks, uncalled = split_called(seed, book.broker, book.bids, book.halvings)
+    called = np.array(marks, dtype=np.bool_)
+    rows = called[book.bid]
+    kept, ask = np.unique(book.ask[rows], return_inverse=True)
+    places = np.cumsum(called, dtype=np.int64) - 1
+    return replace(
+        book,
+        bids=tuple(bid for bid, each in zip(book.bids, marks, strict=True) if each),
+        asks=tuple(book.asks[place] for place in kept.tolist()),
+        bid=places[book.bid[rows]],
+        ask=ask.astype(np.int64),
+        weight=book.weight[rows],
+        terms=book.terms[rows],
+        uncalled=uncalled,
+    )
 
 
 def graph_of(book: LiveBook, seed: bytes) -> Graph:

@@ -2,15 +2,16 @@
 
 Sealed bytes are the canonical form of
 
-    {"books": [{"broker", "deferred", "pairs": [{"ask", "bid", "label_micro", "tie"}, ...],
-                "tariff"}, ...],
-     "classes": [{"broker", "buyer_price_micro", "deferred", "number",
+    {"books": [{"broker", "deferred", "halvings",
+                "pairs": [{"ask", "bid", "label_micro", "tie"}, ...], "tariff"}, ...],
+     "classes": [{"broker", "buyer_price_micro", "deferred", "halvings", "number",
                   "pairs": [{"ask", "bid"}, ...], "seller_price_micro", "tariff"}, ...]}
 
 with books in ascending order of broker and tariff version, one for each book that has something to
 clear and no other, and pairs in ascending order of bid.  Labels are the sellers', under
-`core_seller` the buyers'; a vertex not listed has the label 0.  Classes are those of `mcafee` books
-(`auction.mcafee`), in the same order and then by their number.
+`core_seller` the buyers'; a vertex not listed has the label 0.  `halvings` say which orders the
+round was held among (`auction.halvings`); one that called nobody is there, without pairs.  Classes
+are those of `mcafee` books (`auction.mcafee`), in the same order and then by their number.
 """
 
 from typing import Annotated
@@ -18,6 +19,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from auction.brokers import MAX_CLASSES, MAX_LIVE_TARIFFS
+from auction.halvings import Halvings
 from auction.mcafee import SealedClass
 from ledger.codec import Codec, Record
 from ledger.errors import Reason, Rejected
@@ -60,6 +62,8 @@ class SealedBook(Record):
     """Version of the broker's tariff."""
     deferred: bool
     pairs: Annotated[tuple[SealedPair, ...], Meta(max_length=MAX_PAIRS)]
+    halvings: Halvings = 0
+    """As the state had them: which bids were called."""
 
 
 class Clearing(Record):

@@ -14,12 +14,17 @@ handed entries that were proven under the two roots, and shows
 - that w = u + p, and that the unlabelled party would gain no more with any other pair it kept:
   w' - p' <= u for all of them (an order that found no partner has the label 0).
 
-One case needs care.  The record of pairs is that of the parent's state, but an order may be
+Two cases need care.  The record of pairs is that of the parent's state, but an order may be
 withdrawn by the very block, before its round.  Such a pair does not count, and that it was
 withdrawn is proven too: it was not matched, and afterwards its record says that it was repriced in
 this block, or is gone while its last round was still to come.  If that round was this one, it would
 be gone in any case (orders expire after the round): then the transaction that cancelled it must be
-shown.
+shown, or the records of its server, which served before the block and is gone after it.
+
+And a thinned round (`auction/halvings.py`) is held among the bids it called.  The halvings stand in
+the sealed book and the seed in the state after the block, so whoever checks works out who was
+called: the bid of the trade must be, and under `core_seller`, where the other pairs of the judged
+ask are with bids, those that were not do not count.  Asks are never left out.
 
 In a class of equal services there are neither pairs nor labels: `auction/class_proof.py`.
 
@@ -34,6 +39,7 @@ from auction.agreements import agreement_id
 from auction.brokers import Tariff, broker_key
 from auction.class_proof import CLASS_ORDERS, needed_of_class, open_orders, verify_class_trade
 from auction.edges import Edge, decode_edges, other_orders
+from auction.halvings import is_called
 from auction.mcafee import ClassPair, SealedClass
 from auction.orders import decode_order, record_key
 from auction.proof_parts import (
@@ -43,6 +49,7 @@ from auction.proof_parts import (
     ProvenEntries,
     ProvenTrade,
     figures_of,
+    keys_of_withdrawn,
     tariff_of,
 )
 from auction.sealed import Clearing, SealedBook, SealedPair, decode_clearing
@@ -97,19 +104,20 @@ def _agreement(pair: SealedPair | ClassPair) -> Digest:
 
 
 def needed_of_block(
-    view: View, sealed: bytes, closed: Collection[bytes], most: int = PROVEN_TRADES
+    view: View, sealed: bytes, closed: Collection[bytes], height: int, most: int = PROVEN_TRADES
 ) -> NeededKeys:
-    """Return what to keep of the states around a block whose round is `sealed`.
+    """Return what to keep of the states around the block of `height` whose round is `sealed`.
 
     `view` is the parent's state; `closed` holds the orders that `closed_by` names; of the trades
     the first `most` are looked at.  A class counts as many as its book has orders to show.
     """
     clearing = decode_clearing(sealed)
     gone = set(closed) - _matched((*clearing.books, *clearing.classes))
-    needed = [needed_keys(view, trade, gone) for trade in _proven(view, clearing, most)]
+    needed = [needed_keys(view, trade, gone, height) for trade in _proven(view, clearing, most)]
     return NeededKeys(
         tuple(dict.fromkeys(key for each in needed for key in each.before)),
         tuple(dict.fromkeys(key for each in needed for key in each.after)),
+        any(each.seed for each in needed),
     )
 
 
@@ -146,36 +154,36 @@ def closed_by(changes: Mapping[bytes, bytes | None], height: int) -> set[bytes]:
     }
 
 
-def needed_keys(view: View, sealed: Sealed, withdrawn: Collection[bytes]) -> NeededKeys:
-    """Return the keys of the proof of one trade.
+def needed_keys(
+    view: View, sealed: Sealed, withdrawn: Collection[bytes], height: int
+) -> NeededKeys:
+    """Return the keys of the proof of one trade of the block of `height`.
 
     `view` is the parent's state, or what was kept of it.  `withdrawn`: orders the block closed or
     repriced without matching them.
     """
     if isinstance(sealed, ClassTrade):
-        return needed_of_class(view, sealed.part, sealed.pair, withdrawn)
-    return _needed_of_pair(view, sealed.book, sealed.pair, withdrawn)
+        return needed_of_class(view, sealed.part, sealed.pair, (withdrawn, height))
+    return _needed_of_pair(view, sealed.book, sealed.pair, (withdrawn, height))
 
 
 def _needed_of_pair(
-    view: View, book: SealedBook, pair: SealedPair, withdrawn: Collection[bytes]
+    view: View, book: SealedBook, pair: SealedPair, gone: tuple[Collection[bytes], int]
 ) -> NeededKeys:
+    withdrawn, height = gone
     broker, bid, ask = (bytes.fromhex(text) for text in (book.broker, pair.bid, pair.ask))
     tariff = tariff_of(view, book.broker, book.tariff)
     judged, other_side = (bid, keys.ASKS) if labels_on_asks(tariff) else (ask, keys.BIDS)
-    before = [
+    before = (
         broker_key(book.broker),
         record_key(broker, keys.BIDS, bid),
         record_key(broker, keys.ASKS, ask),
         keys.EDGE + judged,
-    ]
-    after = []
-    if withdrawn:
-        for other in other_orders(view.get(keys.EDGE + judged) or b""):
-            if other in withdrawn:
-                before.append(record_key(broker, other_side, other))
-                after.append(record_key(broker, other_side, other))
-    return NeededKeys(tuple(before), tuple(after))
+    )
+    others = other_orders(view.get(keys.EDGE + judged) or b"") if withdrawn else ()
+    entries = [record_key(broker, other_side, other) for other in others if other in withdrawn]
+    extra = keys_of_withdrawn(view, entries, height)
+    return NeededKeys((*before, *extra.before), extra.after, bool(book.halvings))
 
 
 def labels_on_asks(tariff: Tariff) -> bool:
@@ -204,16 +212,16 @@ def verify_trade(
     `sealed` is what the header's clearings root names; `entries` hold nothing that was not proven
     under the roots of the parent and of the block, and no order as cancelled but those that a
     transaction of the block was proven to cancel.  `seed` is the round's, as the state after the
-    block has it: a class cannot be proven without.  Raises ProofFailed.
+    block has it: a class or a thinned round cannot be proven without.  Raises ProofFailed.
     """
     found = find_pair(sealed, agreement)
     if isinstance(found, ClassTrade):
         return verify_class_trade(agreement, found.part, found.pair, entries, seed)
-    return _verify_pair(agreement, found.book, found.pair, entries)
+    return _verify_pair(agreement, found.book, found.pair, entries, seed)
 
 
 def _verify_pair(
-    agreement: Digest, book: SealedBook, pair: SealedPair, entries: ProvenEntries
+    agreement: Digest, book: SealedBook, pair: SealedPair, entries: ProvenEntries, seed: bytes
 ) -> ProvenTrade:
     broker = bytes.fromhex(book.broker)
     tariff = tariff_of(EntriesView(entries.before), book.broker, book.tariff)
@@ -237,8 +245,9 @@ def _verify_pair(
         side = keys.ASKS if on_asks else keys.BIDS
         return entries.was_withdrawn(record_key(broker, side, order))
 
+    uncalled = _uncalled(book, pair, [] if on_asks else kept, seed)
     labels = {(each.ask if on_asks else each.bid): each.label_micro for each in book.pairs}
-    others = [edge for edge in kept if edge is not own]
+    others = [edge for edge in kept if edge is not own and edge.other.hex() not in uncalled]
     offers, withdrawn = _other_offers(others, labels, is_withdrawn)
     for name, offer in offers.items():
         if offer > gain:
@@ -254,7 +263,23 @@ def _verify_pair(
         next_best_micro=max([0, *offers.values()]),
         pairs=len(offers) + 1,
         withdrawn=withdrawn,
+        uncalled=uncalled,
     )
+
+
+def _uncalled(
+    book: SealedBook, pair: SealedPair, kept: Sequence[Edge], seed: bytes
+) -> tuple[str, ...]:
+    """Which bids of the judged ask's pairs the round did not call; the trade's own it must have."""
+    if not book.halvings:
+        return ()
+    if not seed:
+        raise ProofFailed("proof_incomplete", "the seed of a thinned round is not shown")
+    broker = bytes.fromhex(book.broker)
+    if not is_called(seed, broker, bytes.fromhex(pair.bid), book.halvings):
+        raise ProofFailed("not_called", f"the round did not call bid {pair.bid}")
+    bids = (edge.other for edge in kept)
+    return tuple(bid.hex() for bid in bids if not is_called(seed, broker, bid, book.halvings))
 
 
 def _other_offers(

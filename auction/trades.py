@@ -18,6 +18,9 @@ from ledger.errors import Corrupt
 from ledger.state import Event, Overlay
 from ledger.types import Digest
 
+UNCALLED_NAMED = 500
+"""Orders not called that the event of a round names: a thinned book has one in every block."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trade:
@@ -170,6 +173,9 @@ class Tally:
     edges: int
     service_class: int = 0
     """1 for the first class of a `mcafee` book, and so on; 0 for any other book."""
+    halvings: int = 0
+    uncalled: Sequence[Digest] = ()
+    """Orders that were due and not called."""
 
 
 def report_round(
@@ -200,6 +206,9 @@ def report_round(
                 "weight_micro": sum(trade.edge.weight for trade in trades),
                 "deferred": int(deferred),
                 "unmatched": unmatched,
+                "halvings": tally.halvings,
+                "uncalled": len(tally.uncalled),
+                "uncalled_orders": [order.hex() for order in tally.uncalled[:UNCALLED_NAMED]],
             },
         )
     )

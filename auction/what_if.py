@@ -2,7 +2,7 @@
 
 Answered from one optimal matching of the order's book: what an order without a partner lacks is
 one search for it, what a matched one could give up is one search without it.  Ties count for
-nothing here.
+nothing here, nor does who will be called: the round looked at is that of all that is due.
 """
 
 from dataclasses import dataclass

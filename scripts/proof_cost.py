@@ -46,7 +46,7 @@ def crowded(trades: int, entries: int) -> Town:
 def keep(town: Town, built: Execution) -> tuple[Witness, Witness]:
     """What `node/application/witness.py` keeps around the merge."""
     closed = closed_by(built.overlay.changes, town.height + 1)
-    needed = needed_of_block(town.state, built.clearings, closed)
+    needed = needed_of_block(town.state, built.clearings, closed, town.height + 1)
     return town.state.witness(needed.before), town.state.witness(needed.after)
 
 

@@ -28,7 +28,7 @@ from node.api.context import name_of, party
 LEADERS_SHOWN = 4
 """Turns shown with a block in a list, beyond those that were used."""
 
-ROUND_ONLY = frozenset({"curves", "considered", "outbid"})
+ROUND_ONLY = frozenset({"curves", "considered", "outbid", "uncalled_orders"})
 """Parts of a round's document that make a block's answer large."""
 
 _PASSED_OVER = frozenset({"jailed", "ejected"})

@@ -100,7 +100,8 @@ def trade_proof(
     before, after = decode_witnesses(stored)
     withdrawn = {key[-ORDER_BYTES:] for key in after.values}
     try:
-        needed = with_seed(needed_keys(EntriesView(before.values), sealed, withdrawn))
+        view = EntriesView(before.values)
+        needed = with_seed(needed_keys(view, sealed, withdrawn, row.height))
     except ProofFailed:  # nothing was kept of this book
         needed = NeededKeys((b"",), ())
     if any(key not in before.values for key in needed.before):

@@ -45,6 +45,9 @@ class RoundBookModel(Open):
     broker: Address
     tariff: Number = Field(description="Version of the broker's tariff.")
     deferred: bool
+    halvings: Number = Field(description="Times its round was halved: 2^-halvings were called.")
+    uncalled: Number = Field(default=0, description="Orders that were due and not called.")
+    uncalled_orders: list[str] = Field(default_factory=list, description="The first 500 of them.")
     pairs: list[Document]
     curves: CurvesModel | None = None
     considered: list[Document] = Field(default_factory=list)

@@ -9,7 +9,6 @@ but their bytes; of the trades of a block beyond that, nothing is kept.  A class
 is kept whole, its book and the round's seed, or not at all; two orders count as a trade.
 """
 
-from auction.keys import VINTAGE
 from auction.proof_parts import NeededKeys
 from auction.trade_proof import PROVEN_TRADES, closed_by, needed_of_block
 from consensus.history import TIP_KEY
@@ -54,13 +53,13 @@ def _needed(state: State, proposal: Proposal) -> NeededKeys:
     execution, height = proposal.execution, proposal.block.header.height
     closed = closed_by(execution.overlay.changes, height)
     most = proven_trades(len(state))
-    return with_seed(needed_of_block(state, proposal.block.clearings, closed, most))
+    return with_seed(needed_of_block(state, proposal.block.clearings, closed, height, most))
 
 
 def with_seed(needed: NeededKeys) -> NeededKeys:
-    """Add the round's seed, as the state after the block has it, where a class is proven."""
-    if any(key.startswith(VINTAGE) for key in needed.before):
-        return NeededKeys(needed.before, (*needed.after, TIP_KEY))
+    """Add the round's seed, as the state after the block has it, where it is needed."""
+    if needed.seed:
+        return NeededKeys(needed.before, (*needed.after, TIP_KEY), seed=True)
     return needed
 
 

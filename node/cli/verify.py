@@ -216,6 +216,7 @@ def trade(
             "next_best_micro": proven.next_best_micro,
             "pairs": proven.pairs,
             "withdrawn": list(proven.withdrawn),
+            "uncalled": list(proven.uncalled),
             "service_class": proven.service_class,
             "class_orders": proven.class_orders,
             "not_proven": list(proven.not_proven),
@@ -301,6 +302,7 @@ def _show_trade(found: Document) -> None:
             "tariff": f"version {found['tariff']}",
             **(_class_lines(found) if found["service_class"] else _pair_lines(found)),
             "withdrawn": _listed(found["withdrawn"]),
+            "not called": _listed(found["uncalled"]),
         },
     )
 

@@ -4,6 +4,7 @@ from auction import keys
 from auction.brokers import MAX_LIVE_TARIFFS, brokers, read_broker
 from auction.classes import class_of, price_of_order
 from auction.edges import read_edges
+from auction.halvings import MAX_HALVINGS, last_deferral, read_halvings
 from auction.orders import (
     OpenOrder,
     decode_order,
@@ -81,6 +82,11 @@ def _check_books(view: View, orders: dict[bytes, OpenOrder], next_round: int) ->
     assert dict(view.scan(keys.CLASS)) == classes
     found = {key[len(keys.VINTAGE) :]: value for key, value in view.scan(keys.VINTAGE)}
     assert {key: int.from_bytes(value, "big") for key, value in found.items()} == vintages
+    for key, _ in view.scan(keys.HALVINGS):
+        place = key[len(keys.HALVINGS) :]
+        assert place[: keys.BOOK_BYTES] in vintages
+        assert 1 <= read_halvings(view, place) <= MAX_HALVINGS
+        assert 0 < last_deferral(view, place) < next_round
     due = []
     for address, broker in brokers(view):
         live = list(live_versions(view, bytes.fromhex(address)))

@@ -17,11 +17,15 @@ from auction.brokers import Tariff
 from auction.parameters import MarketParameters
 from auction.pricing import Quote
 from auction.valuation import cost_of_service, value_of_service
+from ledger.crypto import digest
 from tests.auction.test_pricing import slow_pair
 from tests.auction.town import BROKERS, MCAFEE, SERVERS, TARIFFS
 
 ALL = (*TARIFFS, MCAFEE)
 MILLION = 10**6
+
+Part = tuple[str, int, int]
+"""What has a round of its own: broker, tariff version, class counted from 1 (0 without classes)."""
 
 
 @dataclass
@@ -79,6 +83,8 @@ class Model:
     ejected: list[str] = field(default_factory=list)
     records: dict[str, list[int]] = field(default_factory=dict)
     """Of each seller: served, cut short, paid, ratings, money of rated services, weighted sum."""
+    halvings: dict[Part, int] = field(default_factory=dict)
+    """How often rounds were put off, less how often they were carried out since; none at 0."""
 
     def __post_init__(self) -> None:
         self.satisfaction = dict.fromkeys((key.address for key in SERVERS), 5_000)
@@ -101,8 +107,27 @@ class Model:
 
     def closed(self, order: str) -> None:
         """Drop an order without a trade; all it set aside comes back."""
-        gone = self.orders.pop(order)
+        gone = self._pop(order)
         self.free[gone.owner] += gone.reserved
+
+    def _pop(self, order: str) -> ModelOrder:
+        """Take out an order; with the last one of its book its halvings are forgotten."""
+        gone = self.orders.pop(order)
+        place = (gone.terms.broker, gone.version)
+        if all((one.terms.broker, one.version) != place for one in self.orders.values()):
+            self.halvings = {part: k for part, k in self.halvings.items() if part[:2] != place}
+        return gone
+
+    def is_called(self, order: str, part: Part, seed: bytes) -> bool:
+        """Whether the draw of a round takes an order: as a fraction its mark is below 2^-k."""
+        mark = digest("call", seed + bytes.fromhex(part[0]) + bytes.fromhex(order))
+        return int.from_bytes(mark[:8], "big") * 2 ** self.halvings.get(part, 0) < 2**64
+
+    def held(self, part: Part, *, deferred: bool) -> None:
+        """Count a round that was put off or carried out."""
+        k = self.halvings.pop(part, 0) + (1 if deferred else -1)
+        if k > 0:
+            self.halvings[part] = min(k, 16)
 
     def repriced(self, action: Reprice) -> None:
         """Close an order and open it again under its id with other terms."""
@@ -143,7 +168,7 @@ class Model:
         return found
 
     def best(self, names: list[str], height: int) -> tuple[int, int]:
-        """Return the best weight of a book's round, and the most trades at that weight."""
+        """Return the best weight of a round among these orders, and the most trades at it."""
         bids = [name for name in names if isinstance(self.orders[name].terms, Bid)]
         asks = [name for name in names if isinstance(self.orders[name].terms, Ask)]
         if not bids or not asks:
@@ -157,40 +182,51 @@ class Model:
         rows, columns = linear_sum_assignment(weights, maximize=True)
         return divmod(int(weights[rows, columns].sum()), 1_000)
 
-    def class_trades(self, names: list[str], tariff: Tariff) -> list[tuple[int, ...]]:
-        """Return (limit, floor, buyer's price, seller's price) of the trades of a `mcafee` book.
+    def due_bids(self, names: list[str], height: int) -> list[str]:
+        """Return the bids of a book that cross with one of its asks at a height."""
+        asks = [name for name in names if isinstance(self.orders[name].terms, Ask)]
 
-        By the definition, class by class; ranks decide, so the limits and floors of the winners
-        are known, whoever of equals it is.  Ascending.
+        def crosses(bid: str, ask: str) -> bool:
+            quote = self.quote(bid, ask)
+            return quote is not None and quote.crossed <= height
+
+        bids = [name for name in names if isinstance(self.orders[name].terms, Bid)]
+        return [bid for bid in bids if any(crosses(bid, ask) for ask in asks)]
+
+    def members(self, names: list[str], tariff: Tariff, number: int) -> list[str]:
+        """Return the orders of one class of a `mcafee` book."""
+        return [name for name in names if class_number(self.orders[name].terms, tariff) == number]
+
+    def class_trades(self, names: list[str], tariff: Tariff) -> list[tuple[int, ...]]:
+        """Return (limit, floor, buyer's price, seller's price) of the trades among a class.
+
+        By the definition; ranks decide, so the limits and floors of the winners are known,
+        whoever of equals it is.
         """
-        trades: list[tuple[int, ...]] = []
         own_buyer = tariff.lambda_micro * tariff.sigma_ppm // MILLION
         own_seller = tariff.lambda_micro - own_buyer
-        for number in range(len(tariff.classes)):
-            members = [self.orders[name].terms for name in names]
-            members = [terms for terms in members if class_number(terms, tariff) == number]
-            caps = [flat(terms) - own_buyer for terms in members if isinstance(terms, Bid)]
-            floors = [flat(terms) + own_seller for terms in members if isinstance(terms, Ask)]
-            caps.sort(reverse=True)
-            floors.sort()
-            size = min(len(caps), len(floors))
-            k = max([0, *(i for i in range(1, size + 1) if caps[i - 1] >= floors[i - 1])])
-            if not k:
-                continue
-            price = (caps[k] + floors[k]) // 2 if k < size else -1
-            if floors[k - 1] <= price <= caps[k - 1]:
-                pays = gets = price
-            else:
-                pays, gets = caps[k - 1], floors[k - 1]
-                k -= 1
-            trades += [(caps[i], floors[i], pays, gets) for i in range(k)]
-        return sorted(trades)
+        members = [self.orders[name].terms for name in names]
+        caps = [flat(terms) - own_buyer for terms in members if isinstance(terms, Bid)]
+        floors = [flat(terms) + own_seller for terms in members if isinstance(terms, Ask)]
+        caps.sort(reverse=True)
+        floors.sort()
+        size = min(len(caps), len(floors))
+        k = max([0, *(i for i in range(1, size + 1) if caps[i - 1] >= floors[i - 1])])
+        if not k:
+            return []
+        price = (caps[k] + floors[k]) // 2 if k < size else -1
+        if floors[k - 1] <= price <= caps[k - 1]:
+            pays = gets = price
+        else:
+            pays, gets = caps[k - 1], floors[k - 1]
+            k -= 1
+        return [(caps[i], floors[i], pays, gets) for i in range(k)]
 
     def traded(self, trade: dict[str, Any]) -> None:
         """Carry out a trade as the rules of its broker say; every number is recomputed."""
         quote = self.quote(trade["bid"], trade["ask"])
         assert quote is not None
-        bid, ask = self.orders.pop(trade["bid"]), self.orders.pop(trade["ask"])
+        bid, ask = self._pop(trade["bid"]), self._pop(trade["ask"])
         assert isinstance(ask.terms, Ask)
         assert bid.version == ask.version == trade["tariff"]
         tariff = self.tariff(trade["broker"], bid.version)

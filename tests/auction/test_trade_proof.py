@@ -78,7 +78,7 @@ def proven_block(town: Town, *entries: Entry) -> Kept:
     seed = town.context().seed
     built = town.run(*entries)
     closed = closed_by(built.overlay.changes, town.height + 1)
-    needed = needed_of_block(town.state, built.clearings, closed)
+    needed = needed_of_block(town.state, built.clearings, closed, town.height + 1)
     before = town.state.witness(needed.before)
     codes = town.block(*entries)
     after = town.state.witness(needed.after)

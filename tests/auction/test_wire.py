@@ -15,6 +15,7 @@ from auction.actions import (
     UtilityModel,
 )
 from auction.brokers import ServiceClass, Tariff
+from auction.halvings import MAX_HALVINGS
 from auction.mcafee import ClassPair, SealedClass
 from auction.orders import order_id
 from auction.sealed import (
@@ -42,6 +43,7 @@ CLASS = SealedClass(
     buyer_price_micro=9,
     seller_price_micro=8,
     pairs=(ClassPair("a" * 64, B),),
+    halvings=3,
 )
 PRICE = {"expires": 9, "open_ppm": 10**6, "omega_micro": 5, "mu": 1}
 KIND = ServiceClass(service_blocks=4, interval_blocks=3, theta_milli=2, least_resource=1)
@@ -110,18 +112,19 @@ def test_a_clearing_has_these_bytes() -> None:
     pair = SealedPair("a" * 64, B, 5, -7)
     clearing = Clearing((SealedBook(B, 3, deferred=False, pairs=(pair,)),), (CLASS,))
     assert encode(clearing).decode() == (
-        '{"books":[{"broker":"' + B + '","deferred":false,"pairs":[{"ask":"' + "a" * 64 + '",'
-        '"bid":"' + B + '","label_micro":5,"tie":-7}],"tariff":3}],'
-        '"classes":[{"broker":"' + B + '","buyer_price_micro":9,"deferred":false,"number":1,'
-        '"pairs":[{"ask":"' + "a" * 64 + '","bid":"' + B + '"}],"seller_price_micro":8,'
-        '"tariff":2}]}'
+        '{"books":[{"broker":"' + B + '","deferred":false,"halvings":0,"pairs":['
+        '{"ask":"' + "a" * 64 + '","bid":"' + B + '","label_micro":5,"tie":-7}],"tariff":3}],'
+        '"classes":[{"broker":"' + B + '","buyer_price_micro":9,"deferred":false,"halvings":3,'
+        '"number":1,"pairs":[{"ask":"' + "a" * 64 + '","bid":"' + B + '"}],'
+        '"seller_price_micro":8,"tariff":2}]}'
     )
 
 
 def test_the_room_reckoned_for_a_seal_is_no_less_than_it_takes() -> None:
     most = 2**53 - 1
-    book = SealedBook(B, most, deferred=False, pairs=())
-    kind = replace(CLASS, tariff=most, buyer_price_micro=most, seller_price_micro=most, pairs=())
+    book = SealedBook(B, most, deferred=False, pairs=(), halvings=MAX_HALVINGS)
+    kind = replace(CLASS, tariff=most, pairs=(), halvings=MAX_HALVINGS)
+    kind = replace(kind, buyer_price_micro=most, seller_price_micro=most)
     pair = SealedPair(B, B, most, -most)
     assert len(encode(Clearing((), ()))) <= HEAD_BYTES
     assert len(encode(book)) + 1 <= BOOK_BYTES

@@ -19,6 +19,7 @@ from ledger.accounts import account_key
 from ledger.blocks import block_hash, decode_header
 from ledger.codec import encode
 from ledger.errors import ProofFailed
+from ledger.membership import Leave
 from ledger.native import Transfer
 from node.api.app import create_app
 from node.client.client import ApiError, Client
@@ -46,7 +47,7 @@ from node.proofs.documents import (
     read_document,
 )
 from tests.node.api.small_node import ALICE, BOB, BUS, MEMBERS, SmallNode, key_of, small_genesis
-from tests.node.api.test_market_routes import bid
+from tests.node.api.test_market_routes import ask, bid
 from tests.node.light_kit import BOUNDARY, Liar, Living, is_refused, light_client, living, mutations
 
 
@@ -345,6 +346,23 @@ async def test_a_trade_is_proven_though_its_best_partner_was_withdrawn_by_the_ve
         await light_client(node, Liar(fresh)).trade(bytes.fromhex(agreement), 2)
     app.state.api.close()
     fresh.state.api.close()
+
+
+async def test_a_trade_is_proven_though_its_best_server_left_in_the_last_round_of_its_ask() -> None:
+    node = Living()
+    leaving, staying = (key_of(name) for name in MEMBERS[:2])
+    node.send(BUS, bid())
+    node.send(leaving, replace(ask(10_000_000), expires=2))
+    node.send(staying, ask(20_000_000))
+    node.advance()
+    node.send(leaving, Leave())
+    node.advance()
+    (made,) = [event for event in node.queries.events(2) if event.kind == "trade.made"]
+    app = create_app(node, now_ms=lambda: node.now)
+    proven = await light_client(node, Liar(app)).trade(bytes.fromhex(str(made.data["agreement"])))
+    assert proven.figures == made.data
+    assert len(proven.withdrawn) == 1
+    app.state.api.close()
 
 
 # ---------------------------------------------------------------- the beacon

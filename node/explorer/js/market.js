@@ -42,8 +42,9 @@ export function whyOpen(order) {
     case "waiting": return ["It was sent in the newest block and joins its book at the end of it. Its first round is the next block's."];
     case "other_side_empty": return [`No ${order.side === "bid" ? "ask" : "bid"} is open in this book.`];
     case "no_partner": return ["No open order of the other side fits it, or all that fit keep heavier pairs. It is tried again as soon as its book changes for it."];
-    case "deferred": return ["It has a partner, but the leader put its book off: the round took too much work. The frozen prices stay for the next block."];
-    case "class_due": return ["Its class of equal services has changed and is cleared in the next round."];
+    case "deferred": return ["It has a partner, but the leader put its book off: the round took too much work. The frozen prices stay, and the next round calls half as many bids."];
+    case "not_called": return [order.side === "bid" ? "It has a partner, but its book was put off before, so its rounds call a part of the bids only. The seed of the block drew others; the next block draws anew." : "It has a partner, but its book was put off before, so its rounds call a part of the bids only. No bid that was drawn took it; the next block draws anew."];
+    case "class_due": return ["Its class of equal services is cleared in the next round: somebody joined or left it, or was not called in the last one."];
     case "outside_class_price": return ["Its class of equal services has not enough orders yet, or trades at a price it does not meet."];
     case "prices_apart": return ["Prices are still apart. They meet first with ", first ? toContract("order", first.order, 0) : "a partner", ` at block ${count(why.height)}, if nobody is better by then.`];
     default: return [why.hint ?? ""];

@@ -41,7 +41,7 @@ function book(found, height) {
     right(money(pair.paid_micro)), right(money(pair.received_micro)), right(money(pair.buyer_label_micro)), right(money(pair.seller_label_micro)),
     el("td", {}, pair.agreement ? toContract("agreement", pair.agreement, height) : "–")));
   const title = el("header", {}, el("h2", {}, "Book of ", who(found.broker), found.tariff > 1 || found.number !== undefined ? `, version ${found.tariff}${found.number === undefined ? "" : `, class ${found.number + 1}`}` : ""),
-    el("p", { class: "hint wide", text: `${plural(found.bids ?? 0, "bid")}, ${plural(found.asks ?? 0, "ask")}, ${plural(found.edges ?? 0, "possible pair")}; ${plural(pairs.length, "trade")}, total weight ${tokens(found.totals?.weight_micro ?? found.weight_micro ?? 0)}${found.deferred ? "; deferred to a later round" : ""}` }));
+    el("p", { class: "hint wide", text: `${plural(found.bids ?? 0, "bid")}, ${plural(found.asks ?? 0, "ask")}, ${plural(found.edges ?? 0, "possible pair")}; ${plural(pairs.length, "trade")}, total weight ${tokens(found.totals?.weight_micro ?? found.weight_micro ?? 0)}${found.halvings ? `; ${plural(found.uncalled ?? 0, "order")} not called` : ""}${found.deferred ? "; deferred to a later round" : ""}` }));
   const heads = ["Buyer", "Seller", ">Value", ">Cost", ">Price", ">Paid", ">Received", ">Label u", ">Label p", "Agreement"];
   const lost = found.unmatched ?? [];
   return el("section", { class: "card", "data-testid": "clearing" }, title,

@@ -28,6 +28,7 @@ function figures(book) {
   return facts([
     ...(isClass(book) ? classFacts(book, figure) : []),
     figure("Trades", "trades", count(book.pairs.length)),
+    ...(book.halvings ? [figure("Called, by the seed of the block", "called", `1 in ${count(2 ** book.halvings)} of the ${isClass(book) ? "orders" : "bids"}; ${count(book.uncalled ?? 0)} were not`)] : []),
     figure("Bids, asks in the round", "orders", `${count(book.bids ?? 0)}, ${count(book.asks ?? 0)}`),
     figure("Pairs considered", "edges", count(book.edges ?? 0)),
     figure("Welfare: value − cost", "welfare", tokens(totals.welfare_micro ?? 0)),
@@ -52,7 +53,7 @@ function curve(book) {
 }
 
 function pairs(book, height) {
-  if (!book.pairs.length) return [el("h3", { text: "Matched pairs" }), none(book.deferred ? "The leader put this book off: its round took more work than a block may. Orders and frozen prices stay." : "Nothing was matched.")];
+  if (!book.pairs.length) return [el("h3", { text: "Matched pairs" }), none(book.deferred ? "The leader put this book off: its round took more work than a block may. Orders and frozen prices stay, and the next round calls half as many." : "Nothing was matched.")];
   const scale = scaleOf(book.pairs);
   const rows = book.pairs.map((pair) => rowOf(
     el("td", { "data-testid": "pair" }, who(pair.buyer), " ", toContract("order", pair.bid, height, "bid")), el("td", {}, who(pair.seller), " ", toContract("order", pair.ask, height, "ask")),
@@ -72,6 +73,12 @@ function losers(book, height) {
   return [el("h3", { text: `${plural(ids.length, "order")} crossed and went without` }), el("ul", { class: "losers" }, rows)];
 }
 
+function uncalled(book) {
+  const ids = book.uncalled_orders ?? [];
+  if (!ids.length) return null;
+  return el("details", { class: "fold", "data-testid": "uncalled" }, el("summary", { text: `${plural(book.uncalled, "order")} not called: a round before took too much work, so this one was held among a part of them` }), el("p", { class: "body" }, ids.slice(0, 200).map((id) => [toContract("order", id, 0), " "])));
+}
+
 function considered(book) {
   const edges = book.considered ?? [];
   if (!edges.length) return null;
@@ -85,7 +92,7 @@ function bookCard(book, height) {
   const title = el("header", {}, el("h2", {}, el("a", { href: `#/book/${book.broker}`, class: "who" }, who(book.broker, { plain: true }))),
     book.terms ? el("span", { class: "hint", text: `weights ${book.terms.weights}, prices ${book.terms.pricing}, fee ${tokens(book.terms.lambda_micro)} a ${book.terms.fee_basis}, ${partName({ tariff: book.tariff, service_class: isClass(book) ? book.number + 1 : 0 })}` }) : "",
     book.deferred ? el("span", { class: "tag warn", text: "deferred" }) : "");
-  return el("section", { class: "card round-book", "data-testid": "round-book", "data-broker": book.broker, "data-tariff": book.tariff, "data-class": isClass(book) ? book.number + 1 : 0 }, title, figures(book), curve(book), pairs(book, height), losers(book, height), considered(book));
+  return el("section", { class: "card round-book", "data-testid": "round-book", "data-broker": book.broker, "data-tariff": book.tariff, "data-class": isClass(book) ? book.number + 1 : 0 }, title, figures(book), curve(book), pairs(book, height), losers(book, height), uncalled(book), considered(book));
 }
 
 export async function roundPage(root, { id, alive }) {
