@@ -27,6 +27,7 @@ from auction.mcafee import (
     SealedClass,
     check_class,
     clear_class,
+    could_trade,
     live_classes,
     sealed_class,
 )
@@ -78,7 +79,8 @@ def seal(context: BlockContext, overlay: Overlay, sealed: bytes | None) -> bytes
         if part.deferred:
             _defer(overlay, book, context.height)
         carry_out(overlay, context.height, book, trades, market)
-        tally = Tally(book.bids, book.asks, book.pair_count)
+        counts = (len(book.bids), len(book.asks), book.pair_count)
+        tally = Tally(*counts, (book.bids, book.asks))
         report_round(overlay, context.height, book, tally, trades, deferred=part.deferred)
     for kind, sort, trades in zip(live.classes, clearing.classes, classes, strict=True):
         _carry_out_class(overlay, context.height, (kind, sort), trades, market)
@@ -100,8 +102,8 @@ def _carry_out_class(
         overlay.delete(keys.CLASS + kind.place + keys.BIDS + trade.bid)
         overlay.delete(keys.CLASS + kind.place + keys.ASKS + trade.ask)
     carry_out(overlay, height, kind, trades, market)
-    bids, asks = [order for order, _ in kind.bids], [order for order, _ in kind.asks]
-    tally = Tally(bids, asks, len(bids) * len(asks), kind.number + 1)
+    bids, asks = len(kind.bids), len(kind.asks)
+    tally = Tally(bids, asks, bids * asks, could_trade(kind), kind.number + 1)
     report_round(overlay, height, kind, tally, trades, deferred=part.deferred)
 
 

@@ -44,10 +44,23 @@ export function whyOpen(order) {
     case "no_partner": return ["No open order of the other side fits it, or all that fit keep heavier pairs. It is tried again as soon as its book changes for it."];
     case "deferred": return ["It has a partner, but the leader put its book off: the round took too much work. The frozen prices stay for the next block."];
     case "class_due": return ["Its class of equal services has changed and is cleared in the next round."];
-    case "outside_class_price": return ["Its class of equal services has not enough orders yet, or trades at a price it does not meet."];
+    case "reduced": return [`${classPrice(order.side, why.own_micro)}: it is of the last pair of its class that crosses, which trade reduction leaves out so that nobody gains by a false price. It is looked at again when somebody joins or leaves the class.`];
+    case "outside_class_price": return [`${classPrice(order.side, why.own_micro)}. ${outsideWords(order.side, why)}`];
     case "prices_apart": return ["Prices are still apart. They meet first with ", first ? toContract("order", first.order, 0) : "a partner", ` at block ${count(why.height)}, if nobody is better by then.`];
     default: return [why.hint ?? ""];
   }
+}
+
+/** The price of an order as its class ranks it. */
+function classPrice(side, micro) {
+  return `${side === "bid" ? "Its limit less its fee is" : "Its floor with its fee is"} ${tokens(micro)}`;
+}
+
+/** Why a class that was looked at holds an order it could not trade. */
+function outsideWords(side, { own_micro: own, other_micro: other }) {
+  const meets = side === "bid" ? own >= other : own <= other;
+  if (meets) return "It stands behind the last pair of its class that crosses, and trade reduction leaves that pair out too.";
+  return side === "bid" ? `No ask of its class is that low: the lowest stands at ${tokens(other)} with its fee.` : `No bid of its class reaches that: the highest stands at ${tokens(other)} less its fee.`;
 }
 
 /** To whom an order lost a round; `row` is its entry under `outbid`. */
@@ -63,13 +76,13 @@ export function whyLost(row) {
 
 /** Why an order of a class of equal services went without. */
 function classWords(row) {
-  const own = `${row.side === "bid" ? "Its limit less its fee is" : "Its floor with its fee is"} ${tokens(row.own_micro)}`;
+  const own = classPrice(row.side, row.own_micro);
   const price = row.price_micro ? `, its side traded at ${tokens(row.price_micro)}` : ", nothing traded";
   switch (row.reason) {
     case "reduced": return [`${own}: of the last pair that crosses, which trade reduction leaves out so that nobody gains by a false price`, price, "."];
     case "draw": return [`${own}${price}: as good as the last that traded. The seed of the block chose between equals.`];
     case "deferred": return ["Its class was put off."];
-    default: return [`${own}${price}: behind the ranks that trade.`];
+    default: return [`${own}${price}: behind the ranks that cross.`];
   }
 }
 

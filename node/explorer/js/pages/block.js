@@ -46,7 +46,7 @@ function book(found, height) {
   const lost = found.unmatched ?? [];
   return el("section", { class: "card", "data-testid": "clearing" }, title,
     pairs.length ? table(heads, pairs) : none("Nothing matched in this round."),
-    lost.length ? el("details", { class: "body" }, el("summary", { class: "hint", text: `${plural(lost.length, "order")} left unmatched` }), el("p", {}, lost.slice(0, 200).map((id) => [toContract("order", id, 0), " "]))) : null);
+    lost.length ? el("details", { class: "body" }, el("summary", { class: "hint", text: `${plural(found.unmatched_count ?? lost.length, "order")} crossed and went without` }), el("p", {}, lost.map((id) => [toContract("order", id, 0), " "]))) : null);
 }
 
 function clearing(block) {

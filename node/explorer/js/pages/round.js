@@ -63,13 +63,29 @@ function pairs(book, height) {
 
 function losers(book, height) {
   const ids = book.unmatched ?? [];
-  if (!ids.length) return null;
   const known = new Map((book.outbid ?? []).map((row) => [row.order, { ...row, height }]));
-  const rows = ids.slice(0, 200).map((id) => {
+  const line = (id, testid) => {
     const row = known.get(id) ?? {};
-    return el("li", { "data-testid": "loser" }, el("span", { class: "line" }, row.side ? el("span", { class: "tag", text: row.side }) : "", toContract("order", id, 0), row.owner ? who(row.owner) : ""), el("span", { class: "why" }, book.deferred ? "Its book was put off." : whyLost(row)));
-  });
-  return [el("h3", { text: `${plural(ids.length, "order")} crossed and went without` }), el("ul", { class: "losers" }, rows)];
+    return el("li", { "data-testid": testid, "data-reason": row.reason ?? "" }, el("span", { class: "line" }, row.side ? el("span", { class: "tag", text: row.side }) : "", toContract("order", id, 0), row.owner ? who(row.owner) : ""), el("span", { class: "why" }, book.deferred && !row.reason ? "Its book was put off." : whyLost(row)));
+  };
+  const crossed = book.unmatched_count ?? ids.length;
+  return [
+    crossed ? [el("h3", { text: `${plural(crossed, "order")} crossed and went without` }), shownOf(ids.length, crossed, "of each side by id"), el("ul", { class: "losers" }, ids.map((id) => line(id, "loser")))] : null,
+    isClass(book) ? behind(book, crossed, line) : null,
+  ];
+}
+
+/** Says so where a list is cut. */
+function shownOf(shown, all, which) {
+  return shown < all ? el("p", { class: "hint body", text: `The first ${which} are listed: ${count(shown)} of ${count(all)}.` }) : null;
+}
+
+/** The orders of a class that could not have traded: their prices do not reach the ranks that do. */
+function behind(book, crossed, line) {
+  const all = book.bids + book.asks - 2 * book.pairs.length - crossed;
+  const rows = (book.outbid ?? []).filter((row) => row.reason === "outside_class_price");
+  if (!all) return null;
+  return el("details", { class: "fold", "data-testid": "behind" }, el("summary", { text: `${plural(all, "order stands", "orders stand")} behind the ranks that cross` }), shownOf(rows.length, all, "of each side as they rank"), el("ul", { class: "losers" }, rows.map((row) => line(row.order, "outside"))));
 }
 
 function considered(book) {
