@@ -18,11 +18,13 @@ from auction.edges import Edge, read_edges
 from auction.fixed import FRACTION_BITS
 from auction.mcafee import standing_class
 from auction.orders import (
+    QUEUE_COUNTED,
     OpenOrder,
     Side,
     decode_order,
     live_versions,
     order_id,
+    queue_place,
     read_order,
     side_counts,
 )
@@ -189,7 +191,10 @@ def _unmatched(
     """Say why an open order has not traded, as far as the state tells."""
     identity, entry = order
     if not entry.admitted:
-        return {"reason": "waiting", "hint": "it joins the book when the block closes"}
+        ahead = queue_place(view, identity, entry)
+        many = f"{QUEUE_COUNTED} or more" if ahead == QUEUE_COUNTED else str(ahead)
+        hint = f"behind {many} orders in the queue" if ahead else "it joins in the next block"
+        return {"reason": "waiting", "hint": hint, "ahead": ahead}
     kind = class_of(tariff, entry.terms, entry.resource)
     if kind is not None:
         place = (bytes.fromhex(entry.terms.broker), entry.tariff, kind)

@@ -12,6 +12,8 @@ const PRICING = {
   kappa: "the broker keeps its part of bid − ask, the pair shares the rest", mcafee: "one price for each side of a class of equal services, by trade reduction",
 };
 
+const QUEUE_COUNTED = 10_000; // as far as a node counts who stands before a waiting order
+
 /** The service of a class of equal services, in words. */
 export function serviceWords(kind) {
   return `${plural(kind.service_blocks, "block")} of service, an interaction every ${plural(kind.interval_blocks, "block")}, model scale ${kind.theta_milli / 1000}, resource from ${count(kind.least_resource ?? 0)}`;
@@ -39,7 +41,7 @@ export function whyOpen(order) {
   const why = order.unmatched ?? {};
   const first = [...(order.pairs ?? [])].sort((one, two) => one.crosses - two.crosses)[0];
   switch (why.reason) {
-    case "waiting": return ["It was sent in the newest block and joins its book at the end of it. Its first round is the next block's."];
+    case "waiting": return [why.ahead ? `${why.ahead === QUEUE_COUNTED ? `${count(QUEUE_COUNTED)} or more orders stand` : plural(why.ahead, "order stands", "orders stand")} before it in the queue to the books: a block takes in as many as its bound on work allows, oldest first, but no book all of them.` : "It is the first in the queue: it joins its book at the end of the next block, and its first round is the block after."];
     case "other_side_empty": return [`No ${order.side === "bid" ? "ask" : "bid"} is open in this book.`];
     case "no_partner": return ["No open order of the other side fits it, or all that fit keep heavier pairs. It is tried again as soon as its book changes for it."];
     case "deferred": return ["It has a partner, but the leader put its book off: the round took too much work. The frozen prices stay for the next block."];

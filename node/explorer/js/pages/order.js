@@ -20,7 +20,7 @@ function termsOf(order) {
   return section("Terms", facts([
     ["Owner", who(order.owner)], ["Book", el("a", { href: `#/book/${order.broker}` }, who(order.broker, { plain: true }))], order.reserved_micro ? ["Reserved", money(order.reserved_micro)] : null,
     [bid ? "Worth at most" : "Cost at least", flat === undefined ? order.path ? money(order.path.worth_micro) : "by its model" : money(flat), model.kind === "model" && order.path ? " by its model" : ""],
-    ["In the book since", order.admitted ? toBlock(order.admitted) : "the next block"], ["Expires after", `block ${count(order.expires)}`],
+    ["In the book since", order.admitted ? toBlock(order.admitted) : "not yet: it waits in the queue"], ["Expires after", `block ${count(order.expires)}`],
     bid ? ["Service", plural(terms.service_blocks, "block")] : ["Longest service", plural(terms.longest_blocks, "block")],
     bid ? ["Least resource", count(terms.least_resource)] : ["Resources", `${count(terms.resources.computation)} MHz, ${count(terms.resources.communication)} kbit/s, ${count(terms.resources.modelling)} units`],
     ["Tariff", partName(order)], steps,
