@@ -2,8 +2,8 @@
 
 import { frame, text } from "./charts.js";
 import { el, put, svg } from "./dom.js";
-import { count, plural, short, tokens } from "./format.js";
-import { toContract } from "./links.js";
+import { basis, count, plural, short, tokens } from "./format.js";
+import { money, toContract } from "./links.js";
 
 const WEIGHTS = { spread: "pairs are weighed by bid − ask + fee, prices move every round", surplus: "pairs are weighed by value − cost − fee, orders meet at their limits" };
 const PRICING = {
@@ -86,6 +86,15 @@ function classWords(row) {
     case "deferred": return ["Its class was put off."];
     default: return [`${own}${price}: behind the ranks that cross.`];
   }
+}
+
+/** What a DT server has to show, as pairs for `facts`; counts from its first agreement on. */
+export function serviceFacts(record) {
+  return [
+    ["Services served to the end", el("span", { "data-testid": "served", text: count(record.served) })], record.cut_short ? ["Cut short, as it left", count(record.cut_short)] : null,
+    ["Paid for them, in tokens", el("span", { "data-testid": "earned" }, money(record.paid_micro))],
+    ["Ratings", record.ratings ? `${count(record.ratings)}, ${basis(record.mean_rating_bp)} on average, weighted by what was paid` : "none yet"],
+  ];
 }
 
 /** Where a pair's prices lie: cost, ask, price, bid and value on the scale [low, high]. */
