@@ -16,7 +16,7 @@ const QUEUE_COUNTED = 10_000; // as far as a node counts who stands before a wai
 
 /** The service of a class of equal services, in words. */
 export function serviceWords(kind) {
-  return `${plural(kind.service_blocks, "block")} of service, an interaction every ${plural(kind.interval_blocks, "block")}, model scale ${kind.theta_milli / 1000}, resource from ${count(kind.least_resource ?? 0)}`;
+  return `${plural(kind.service_blocks, "block")} of service, an interaction every ${kind.interval_blocks === 1 ? "block" : `${count(kind.interval_blocks)} blocks`}, model scale ${kind.theta_milli / 1000}, resource from ${count(kind.least_resource ?? 0)}`;
 }
 
 /** Which orders may meet: the version of the tariff, and the class where there are classes. */
@@ -42,7 +42,7 @@ export function whyOpen(order) {
   const first = [...(order.pairs ?? [])].sort((one, two) => one.crosses - two.crosses)[0];
   switch (why.reason) {
     case "waiting": return [why.ahead ? `${why.ahead === QUEUE_COUNTED ? `${count(QUEUE_COUNTED)} or more orders stand` : plural(why.ahead, "order stands", "orders stand")} before it in the queue to the books: a block takes in as many as its bound on work allows, oldest first, but no book all of them.` : "It is the first in the queue: it joins its book at the end of the next block, and its first round is the block after."];
-    case "other_side_empty": return [`No ${order.side === "bid" ? "ask" : "bid"} is open in this book.`];
+    case "other_side_empty": return [`No ${order.side === "bid" ? "ask" : "bid"} is open in ${order.service_class ? "its class of equal services" : "this book"}.`];
     case "no_partner": return ["No open order of the other side fits it, or all that fit keep heavier pairs. It is tried again as soon as its book changes for it."];
     case "deferred": return ["It has a partner, but the leader put its book off: the round took too much work. The frozen prices stay for the next block."];
     case "class_due": return ["Its class of equal services has changed and is cleared in the next round."];
@@ -119,8 +119,8 @@ export function scaleOf(pairs) {
 }
 
 /** What the marks of the bars mean. */
-export function rangeKey() {
-  return el("p", { class: "hint range-key body" }, "Each bar runs from cost C to value G; between the marks of ", el("span", { class: "ask-word", text: "ask" }), " and ", el("span", { class: "bid-word", text: "bid" }), " lies what the pair shares out, the dot is the price: G ≥ bid ≥ p ≥ ask ≥ C.");
+export function rangeKey(halfway = false) {
+  return el("p", { class: "hint range-key body" }, "Each bar runs from cost C to value G; between the marks of ", el("span", { class: "ask-word", text: "ask" }), " and ", el("span", { class: "bid-word", text: "bid" }), ` lies what the pair shares out, the dot is ${halfway ? "halfway between what buyers pay and servers get" : "the price"}: G ≥ bid ≥ p ≥ ask ≥ C.`);
 }
 
 /** A kept curve [[price, orders], …] pair as `drawDepth` takes it. */

@@ -117,7 +117,8 @@ export async function orderPage(root, { id, query, alive }) {
     ["Outcome", ENDS[closed.reason] ?? "It is not open any more."], closed.owner ? ["Owner", who(closed.owner)] : null, closed.broker ? ["Book", el("a", { href: `#/book/${closed.broker}` }, who(closed.broker, { plain: true }))] : null,
     story ? ["Round", el("a", { href: `#/round/${story.height}`, class: "num", text: `#${count(story.height)}` })] : null,
     pair ? ["Agreement", toContract("agreement", pair.agreement, story.height)] : null,
-    pair ? ["Bid", money(pair.bid_micro)] : null, pair ? ["Ask", money(pair.ask_micro)] : null, pair ? ["Price", money(pair.price_micro)] : null,
+    pair ? ["Bid", money(pair.bid_micro)] : null, pair ? ["Ask", money(pair.ask_micro)] : null, pair && !order?.service_class ? ["Price", money(pair.price_micro)] : null,
+    pair ? ["Buyer paid, fees included", money(pair.paid_micro)] : null, pair ? ["Server received", money(pair.received_micro)] : null,
   ]));
   put(root, heading(closed.side ? `Closed ${closed.side}` : "Order", title, path, whole(id)), ended, order?.terms ? [pathOf(order), termsOf(order)] : null, story && storyCard(story));
 }

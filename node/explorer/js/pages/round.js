@@ -15,27 +15,28 @@ const isClass = (book) => book.number !== undefined;
 function classFacts(book, figure) {
   const price = (micro) => (micro ? tokens(micro) : "–");
   return [
-    figure("Service", "class-service", book.service ? serviceWords(book.service) : ""),
+    figure("Service", "class-service", book.service ? serviceWords(book.service) : "", "words"),
     figure("Every buyer pays, before fees", "buyer-price", price(book.buyer_price_micro)),
     figure("Every server gets, before fees", "seller-price", price(book.seller_price_micro)),
-    figure("Trade reduction", "reduction", book.deferred ? "–" : book.reduced ? "the last pair that crosses is left out; the broker keeps the gap between the two prices" : "none: the price between the first ranks that do not trade fits all that do"),
+    figure("Trade reduction", "reduction", book.deferred ? "–" : book.reduced ? "the last pair that crosses is left out; the broker keeps the gap between the two prices" : "none: the price between the first ranks that do not trade fits all that do", "words"),
+    figure("Ranks that cross", "ranks", book.deferred ? "–" : count(book.pairs.length + (book.reduced ? 1 : 0))),
   ];
 }
 
 function figures(book) {
   const totals = book.totals ?? {};
-  const figure = (name, testid, value) => [name, el("span", { class: "num", "data-testid": testid, text: value })];
+  const figure = (name, testid, value, kind = "num") => [name, el("span", { class: kind, "data-testid": testid, text: value })];
   return facts([
     ...(isClass(book) ? classFacts(book, figure) : []),
     figure("Trades", "trades", count(book.pairs.length)),
     figure("Bids, asks in the round", "orders", `${count(book.bids ?? 0)}, ${count(book.asks ?? 0)}`),
-    figure("Pairs considered", "edges", count(book.edges ?? 0)),
+    isClass(book) ? null : figure("Pairs considered", "edges", count(book.edges ?? 0)),
     figure("Welfare: value − cost", "welfare", tokens(totals.welfare_micro ?? 0)),
-    figure("Weight of the matching", "weight", tokens(totals.weight_micro ?? 0)),
+    figure(isClass(book) ? "Limits less floors of the trades, fees off" : "Weight of the matching", "weight", tokens(totals.weight_micro ?? 0)),
     figure("Buyers pay", "paid", tokens(totals.paid_micro ?? 0)),
     figure("Servers get", "received", tokens(totals.received_micro ?? 0)),
     figure("Broker keeps", "kept", tokens(totals.broker_micro ?? 0)),
-    figure("Budget balance", "balance", totals.balance_micro ? tokens(totals.balance_micro, 6) : "0: what is paid is what is received"),
+    figure("Budget balance", "balance", totals.balance_micro ? tokens(totals.balance_micro, 6) : "0: what is paid is what is received", "words"),
   ]);
 }
 
@@ -56,9 +57,11 @@ function pairs(book, height) {
   const scale = scaleOf(book.pairs);
   const rows = book.pairs.map((pair) => rowOf(
     el("td", { "data-testid": "pair" }, who(pair.buyer), " ", toContract("order", pair.bid, height, "bid")), el("td", {}, who(pair.seller), " ", toContract("order", pair.ask, height, "ask")),
-    rangeBar(pair, scale), right(money(pair.price_micro)), right(money(pair.paid_micro)), right(money(pair.received_micro)), right(money(pair.broker_micro)),
-    right(money(pair.buyer_label_micro)), right(money(pair.seller_label_micro)), toContract("agreement", pair.agreement, height)));
-  return [el("h3", { text: "Matched pairs" }), rangeKey(), table(["Buyer", "Server", "C … G", ">Price", ">Paid", ">Received", ">Broker", ">Label u", ">Label p", "Agreement"], rows)];
+    rangeBar(pair, scale), ...(isClass(book) ? [] : [right(money(pair.price_micro))]), right(money(pair.paid_micro)), right(money(pair.received_micro)), right(money(pair.broker_micro)),
+    ...(isClass(book) ? [] : [right(money(pair.buyer_label_micro)), right(money(pair.seller_label_micro))]), toContract("agreement", pair.agreement, height)));
+  const labels = isClass(book) ? [] : [">Label u", ">Label p"];
+  const price = isClass(book) ? [] : [">Price"]; // a class has two, the same for all, among its figures
+  return [el("h3", { text: "Matched pairs" }), rangeKey(isClass(book)), table(["Buyer", "Server", "C … G", ...price, ">Paid", ">Received", ">Broker", ...labels, "Agreement"], rows)];
 }
 
 function losers(book, height) {
