@@ -31,6 +31,7 @@ from auction.mcafee import (
     call_class,
     check_class,
     clear_class,
+    could_trade,
     live_classes,
     sealed_class,
 )
@@ -83,7 +84,8 @@ def seal(context: BlockContext, overlay: Overlay, sealed: bytes | None) -> bytes
         for bid in (*book.bids, *book.uncalled) if part.deferred else book.uncalled:
             postpone(overlay, book.key, bid, context.height + 1)
         carry_out(overlay, context.height, book, trades, market)
-        tally = Tally(book.bids, book.asks, book.pair_count, 0, book.halvings, book.uncalled)
+        counts = (len(book.bids), len(book.asks), book.pair_count)
+        tally = Tally(*counts, (book.bids, book.asks), 0, book.halvings, book.uncalled)
         report_round(overlay, context.height, book, tally, trades, deferred=part.deferred)
     for kind, sort, trades in zip(live.classes, clearing.classes, classes, strict=True):
         _carry_out_class(overlay, context.height, (kind, sort), trades, market)
@@ -105,9 +107,9 @@ def _carry_out_class(
         overlay.delete(keys.CLASS + kind.place + keys.BIDS + trade.bid)
         overlay.delete(keys.CLASS + kind.place + keys.ASKS + trade.ask)
     carry_out(overlay, height, kind, trades, market)
-    bids, asks = [order for order, _ in kind.bids], [order for order, _ in kind.asks]
-    edges, left_out = len(bids) * len(asks), kind.uncalled
-    tally = Tally(bids, asks, edges, kind.number + 1, kind.halvings, left_out)
+    bids, asks = len(kind.bids), len(kind.asks)
+    place = (kind.number + 1, kind.halvings, kind.uncalled)
+    tally = Tally(bids, asks, bids * asks, could_trade(kind), *place)
     report_round(overlay, height, kind, tally, trades, deferred=part.deferred)
 
 

@@ -205,6 +205,21 @@ def crossed_ranks(caps: Sequence[int], floors: Sequence[int]) -> int:
     return next((rank for rank in range(ranks) if caps[rank] < floors[rank]), ranks)
 
 
+def could_trade(live: LiveClass) -> tuple[list[Digest], list[Digest]]:
+    """Return the bids and asks as good as the last rank that crosses, ascending by id.
+
+    Those are the ranks that cross and whoever draws with the last of them; no other order of the
+    class can trade in its round, whatever the seed.
+    """
+    bids, asks = list(caps_of(live)), list(floors_of(live))
+    caps, floors = sorted((cap for _, cap in bids), reverse=True), sorted(one for _, one in asks)
+    crossed = crossed_ranks(caps, floors)
+    if not crossed:
+        return [], []
+    least, most = caps[crossed - 1], floors[crossed - 1]
+    return [one for one, cap in bids if cap >= least], [one for one, own in asks if own <= most]
+
+
 def sealed_class(live: LiveClass, outcome: Outcome | None) -> SealedClass:
     """Return the sealed form of what a class came to; deferred without an outcome."""
     found = outcome or Outcome((), 0, 0)

@@ -12,16 +12,20 @@ from msgspec.structs import replace
 from auction import brokers as brokerage
 from auction import keys
 from auction.actions import Ask, Bid, BidPrice, Reprice, price_fields
+from auction.class_views import why_open
 from auction.classes import class_of
 from auction.edges import Edge, read_edges
 from auction.fixed import FRACTION_BITS
 from auction.halvings import last_deferral
+from auction.mcafee import standing_class
 from auction.orders import (
+    QUEUE_COUNTED,
     OpenOrder,
     Side,
     decode_order,
     live_versions,
     order_id,
+    queue_place,
     read_order,
     side_counts,
 )
@@ -95,7 +99,7 @@ def order(view: View, order_hex: str, height: int) -> Document | None:
         "path": _path_document(Priced(entry), worth, tariff, height, whole=True),
         "valued_for": partner,
         "pairs": [_edge_document(edge) for edge in edges],
-        "unmatched": _unmatched(view, tariff, entry, edges, height),
+        "unmatched": _unmatched(view, tariff, (identity, entry), edges, height),
     }
 
 
@@ -181,26 +185,26 @@ def _last_terms(order: str, owner: Address, told: Sequence[Transaction]) -> Bid 
 def _unmatched(
     view: View,
     tariff: brokerage.Tariff,
-    entry: OpenOrder,
+    order: tuple[Digest, OpenOrder],
     edges: Sequence[Edge],
     height: int,
 ) -> Document:
     """Say why an open order has not traded, as far as the state tells."""
+    identity, entry = order
     if not entry.admitted:
-        return {"reason": "waiting", "hint": "it joins the book when the block closes"}
-    if not _faced(view, entry):
-        return {"reason": "other_side_empty", "hint": "nobody on the other side of this book"}
+        ahead = queue_place(view, identity, entry)
+        many = f"{QUEUE_COUNTED} or more" if ahead == QUEUE_COUNTED else str(ahead)
+        hint = f"behind {many} orders in the queue" if ahead else "it joins in the next block"
+        return {"reason": "waiting", "hint": hint, "ahead": ahead}
     kind = class_of(tariff, entry.terms, entry.resource)
     if kind is not None:
-        place = entry.book + bytes((kind,))
-        if entry.admitted < height - 1 and last_deferral(view, place) == height - 1:
+        place = (bytes.fromhex(entry.terms.broker), entry.tariff, kind)
+        stored = entry.book + bytes((kind,))
+        if entry.admitted < height - 1 and last_deferral(view, stored) == height - 1:
             return {"reason": "deferred", "hint": "the round of its class was deferred"}
-        if view.get(keys.at_height(keys.CLASS_DUE, height) + place) is not None:
-            return {"reason": "class_due", "hint": "its class is cleared in the next round"}
-        return {
-            "reason": "outside_class_price",
-            "hint": "its class has not enough orders yet, or trades at a price it does not meet",
-        }
+        return why_open(view, identity, standing_class(view, place, tariff), height)
+    if not _faced(view, entry):
+        return {"reason": "other_side_empty", "hint": "nobody on the other side of this book"}
     if not edges:
         return {
             "reason": "no_partner",

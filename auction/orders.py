@@ -6,6 +6,7 @@ found no partner had set aside, the settlement spends what one that did.
 """
 
 from collections.abc import Iterator
+from itertools import islice, takewhile
 from typing import Literal
 
 from auction import keys
@@ -22,6 +23,9 @@ from ledger.types import Address, Digest, Height, Micro, PositiveCount, Resource
 Side = Literal["bid", "ask"]
 
 CloseReason = Literal["matched", "expired", "cancelled", "broker_suspended", "server_left"]
+
+QUEUE_COUNTED = 10_000
+"""Arrivals looked through to say how many stand before an order: it answers a reader."""
 
 _COUNT_BYTES = 4
 
@@ -100,6 +104,16 @@ def orders_of_side(view: View, broker: bytes, side: bytes) -> Iterator[tuple[Dig
     prefix = keys.BOOK + broker + side
     for key, stored in view.scan(prefix):
         yield key[len(prefix) :], decode_order(stored)
+
+
+def queue_place(view: View, order: Digest, record: OpenOrder) -> int:
+    """Return how many stand before an order that waits for its book, QUEUE_COUNTED at most.
+
+    They may be of any book, and some may be open orders that are paired anew.
+    """
+    own = keys.at_height(keys.ARRIVAL, record.submitted) + order
+    queue = (key for key, _ in view.scan(keys.ARRIVAL))
+    return sum(1 for _ in takewhile(lambda key: key < own, islice(queue, QUEUE_COUNTED)))
 
 
 def open_count(view: View, broker: bytes, owner: bytes) -> int:

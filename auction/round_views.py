@@ -5,7 +5,7 @@ before it.  The document is made once, when the block becomes final, because the
 round are in no later state.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from auction.book_views import curves
@@ -20,9 +20,6 @@ from ledger.state import Event, View
 
 EDGES_SHOWN = 64
 """Pairs of a book up to which a round's document lists all it considered, not only their number."""
-
-LOSERS_SHOWN = 500
-"""Orders left over in a book of which it says to whom they lost."""
 
 _TOTALS = (
     "paid_micro",
@@ -41,10 +38,13 @@ class _Round:
 
     before: View
     height: int
+    seed: bytes
     book: SealedBook | SealedClass
     summary: Mapping[str, object]
     trades: Mapping[str, Mapping[str, object]]
     """Bid -> what its trade told."""
+    withdrawn: Collection[str]
+    """Orders the block itself took out of the round before it."""
     labels: dict[str, tuple[str, int]] = field(default_factory=dict)
     """Matched order -> its partner and its own label."""
 
@@ -60,15 +60,18 @@ class _Round:
 
     @property
     def unmatched(self) -> list[str]:
-        """Orders that had a crossed pair and found no partner."""
+        """Orders that had a crossed pair and found no partner, as many as the event lists."""
         found = self.summary.get("unmatched")
         return found if isinstance(found, list) else []
 
 
-def round_document(sealed: bytes, events: Sequence[Event], before: View, height: int) -> Document:
+def round_document(
+    sealed: bytes, events: Sequence[Event], before: View, height: int, seed: bytes
+) -> Document:
     """Return what a block's round did: per book and class its pairs, prices, losers and totals.
 
-    `sealed` and `events` are those of the block of `height`, `before` the state it was built on.
+    `sealed` and `events` are those of the block of `height`, `before` the state it was built on,
+    `seed` is the round's.
     """
     trades = {str(event.data["bid"]): event.data for event in events if event.kind == "trade.made"}
     summaries = {
@@ -76,6 +79,7 @@ def round_document(sealed: bytes, events: Sequence[Event], before: View, height:
         for event in events
         if event.kind == "round.cleared"
     }
+    withdrawn = dict.fromkeys(_withdrawn(events))
     clearing = decode_clearing(sealed)
     parts: list[tuple[str, SealedBook | SealedClass, int]]
     parts = [("books", part, 0) for part in clearing.books]
@@ -83,10 +87,18 @@ def round_document(sealed: bytes, events: Sequence[Event], before: View, height:
     found: dict[str, list[Document]] = {"books": [], "classes": []}
     for where, part, number in parts:
         summary = summaries.get((part.broker, part.tariff, number), {})
-        one = _Round(before, height, part, summary, trades)
+        one = _Round(before, height, seed, part, summary, trades, withdrawn)
         one.learn()
         found[where].append(_book_document(one))
     return {**found}
+
+
+def _withdrawn(events: Sequence[Event]) -> Iterator[str]:
+    """Yield the orders a block repriced or closed before its round."""
+    for event in events:
+        closed = event.kind == "order.closed" and event.data["reason"] not in ("matched", "expired")
+        if closed or event.kind == "order.repriced":
+            yield str(event.data["order"])
 
 
 def _book_document(one: _Round) -> Document:
@@ -116,15 +128,15 @@ def _book_document(one: _Round) -> Document:
     document["terms"] = plain(tariff)
     document["curves"] = curves(one.before, broker, record, part, one.height)
     if isinstance(book, SealedClass):
-        found = standing(one.before, book, tariff, one.unmatched)
+        found = standing(one.before, book, tariff, one.withdrawn, one.seed)
         document["service"] = class_service(tariff, book.number)
         document["reduced"] = is_reduced(book, found)
-        document["outbid"] = left_out(one.before, book, found, one.unmatched[:LOSERS_SHOWN])
+        document["outbid"] = left_out(one.before, book, found)
     return document
 
 
 def _outbid(one: _Round) -> list[Document]:
-    """Say of each order left over to whom its nearest partner went, and how far behind it was.
+    """Say of each order listed as left over to whom its nearest partner went, and how far behind.
 
     By the sealed labels a partner is worth `label` in this round; the order's own pair with it
     weighs `weight`, so it lacked at least `label - weight`: 0 for the next in line.  It was behind
@@ -132,7 +144,7 @@ def _outbid(one: _Round) -> list[Document]:
     """
     weights = {bid: integer(trade, "weight_micro") for bid, trade in one.trades.items()}
     found = []
-    for order in one.unmatched[:LOSERS_SHOWN]:
+    for order in one.unmatched:
         near: tuple[int, int, Edge] | None = None
         for edge in _live(one, order):
             partner = edge.other.hex()
@@ -164,7 +176,10 @@ def _outbid(one: _Round) -> list[Document]:
 
 
 def _considered(one: _Round, bids: list[str]) -> list[Document]:
-    """Return all pairs the round chose among, of a small book; `bids` are those matched."""
+    """Return all pairs the round chose among, of a small book; `bids` are those matched.
+
+    As EDGES_SHOWN is less than UNMATCHED_LISTED, all bids of such a book are matched or listed.
+    """
     if not 0 < integer(one.summary, "edges") <= EDGES_SHOWN:
         return []
     alive = dict.fromkeys((*one.labels, *one.unmatched))

@@ -164,13 +164,19 @@ def labels_of(tariff: Tariff, trade: Trade) -> tuple[int, int]:
     return (trade.label, other) if tariff.pricing == "core_seller" else (other, trade.label)
 
 
+UNMATCHED_LISTED = 100
+"""Orders a side that the event of a round lists among those left over; it counts all of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a round had to clear: its orders, and how many pairs of them fit and crossed."""
+    """What a round had to clear: how many orders of each side, and pairs of them that fit."""
 
-    bids: Sequence[Digest]
-    asks: Sequence[Digest]
+    bids: int
+    asks: int
     edges: int
+    crossed: tuple[Sequence[Digest], Sequence[Digest]]
+    """The bids and the asks that could have traded, ascending by id."""
     service_class: int = 0
     """1 for the first class of a `mcafee` book, and so on; 0 for any other book."""
     halvings: int = 0
@@ -187,9 +193,15 @@ def report_round(
     *,
     deferred: bool,
 ) -> None:
-    """Say how a book or a class cleared, and who could have traded and found no partner."""
+    """Say how a book or a class cleared, and who could have traded and found no partner.
+
+    `unmatched` lists the first UNMATCHED_LISTED such orders of each side, bids first, each side
+    ascending by id, so that the event of the fullest book stays small; `unmatched_count` counts
+    them all.
+    """
     matched = {trade.bid: None for trade in trades} | {trade.ask: None for trade in trades}
-    unmatched = [order.hex() for order in (*tally.bids, *tally.asks) if order not in matched]
+    left = [[order for order in side if order not in matched] for side in tally.crossed]
+    unmatched = [order.hex() for side in left for order in side[:UNMATCHED_LISTED]]
     overlay.emit(
         Event(
             kind="round.cleared",
@@ -199,13 +211,14 @@ def report_round(
                 "tariff": book.version,
                 "service_class": tally.service_class,
                 "height": height,
-                "bids": len(tally.bids),
-                "asks": len(tally.asks),
+                "bids": tally.bids,
+                "asks": tally.asks,
                 "edges": tally.edges,
                 "trades": len(trades),
                 "weight_micro": sum(trade.edge.weight for trade in trades),
                 "deferred": int(deferred),
                 "unmatched": unmatched,
+                "unmatched_count": sum(len(side) for side in left),
                 "halvings": tally.halvings,
                 "uncalled": len(tally.uncalled),
                 "uncalled_orders": [order.hex() for order in tally.uncalled[:UNCALLED_NAMED]],

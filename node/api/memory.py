@@ -39,7 +39,10 @@ class ClosedOrders:
 
 
 class LostRounds:
-    """The last round in which an order had a crossed pair and found no partner; bounded."""
+    """The last round that listed an order among those that could have traded; bounded.
+
+    A round lists `auction.trades.UNMATCHED_LISTED` a side.
+    """
 
     def __init__(self, count_max: int = CLOSED_ORDERS_MAX) -> None:
         self._count_max = count_max

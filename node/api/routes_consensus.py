@@ -5,11 +5,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auction.views import server_record
 from consensus.documents import election_document, validator_documents
 from node.api.context import body_of, context_of, immutable, meta_of, reply, reply_page
 from node.api.params import KNOWN_QUERY, HashPath, parse_height
 from node.api.problems import not_found
-from node.api.schemas import ERRORS, ElectionModel, Page, Reply, ValidatorModel
+from node.api.schemas import ERRORS, ElectionModel, Page, Reply, ValidatorLife, ValidatorModel
 
 router = APIRouter(prefix="/v1", tags=["consensus"], dependencies=[KNOWN_QUERY])
 
@@ -30,17 +31,18 @@ async def list_validators(request: Request) -> Response:
 
 @router.get(
     "/validators/{address}",
-    response_model=Reply[ValidatorModel],
+    response_model=Reply[ValidatorLife],
     responses=ERRORS,
     operation_id="get_validator",
 )
 async def get_validator(request: Request, address: HashPath) -> Response:
-    """One validator."""
+    """One validator, with what it has served, been paid and been rated in its whole life."""
     context = context_of(request)
-    backend = context.backend
-    for row in validator_documents(backend.state(), backend.election()):
+    state, election = context.backend.state(), context.backend.election()
+    for row in validator_documents(state, election):
         if row["address"] == address:
-            return reply(request, row, context.tip_meta())
+            document = {**row, "service_record": server_record(state, address)}
+            return reply(request, document, context.tip_meta())
     raise not_found(f"validator {address}")
 
 

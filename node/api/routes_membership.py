@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auction.views import server_record
 from ledger.state import Event
 from node.api.backend import Queries
 from node.api.context import ApiContext, context_of, names_in, reply, reply_page
@@ -79,7 +80,7 @@ async def list_members(
     operation_id="get_member",
 )
 async def get_member(request: Request, address: HashPath) -> Response:
-    """One member, since when it has its seat, its offence if any, and the newest events about it.
+    """One member: since when it has its seat, its offence, what it served, its newest events.
 
     One who has applied and is no member yet, has the status `applied`.
     """
@@ -96,6 +97,7 @@ async def get_member(request: Request, address: HashPath) -> Response:
         document["application"] = asking[0]
     document |= life_of(current, address, told, complete=complete)
     document["history"] = _history(told, address)[:HISTORY_MAX]
+    document["service_record"] = server_record(state, address)
     return _named(request, context, document)
 
 

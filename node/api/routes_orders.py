@@ -71,7 +71,7 @@ async def list_orders(
 ) -> Response:
     """Orders in the state by broker, side and id; `closed`: those that ended lately, latest first.
 
-    A `waiting` order was sent in the last block and joins its book at the end of that block.
+    A `waiting` order has not joined its book yet: a block takes in a bounded number of them.
     """
     context = context_of(request)
     state, coming = context.backend.state(), context.backend.tip().height + 1

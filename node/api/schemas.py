@@ -251,6 +251,17 @@ class AccountModel(Open):
     registration: Document | None = None
 
 
+class ServiceRecordModel(Model):
+    """What a DT server has to show of its whole life; all zeros if it never served."""
+
+    served: Number = Field(description="Agreements that ran to their end.")
+    cut_short: Number = Field(description="Agreements that ended because it left.")
+    paid_micro: Decimal = Field(description="All it was paid.")
+    ratings: Number
+    rated_micro: Decimal = Field(description="What was paid for the services that were rated.")
+    mean_rating_bp: Number = Field(description="Weighted by payment; 0 before any paid rating.")
+
+
 class ValidatorModel(Open):
     """A member of the voting set."""
 
@@ -278,12 +289,19 @@ class MemberModel(Open):
     turns_missed: Number = Field(0, description="Since the last boundary.")
 
 
+class ValidatorLife(ValidatorModel):
+    """A member of the voting set with what it has served."""
+
+    service_record: ServiceRecordModel
+
+
 class MemberLife(MemberModel):
     """A member with what events tell of it."""
 
     seat_since: Number = Field(description="First height of its seat, 0 without one.")
     offence: Document | None = None
     history: list[Document]
+    service_record: ServiceRecordModel
 
 
 class ApplicationModel(Open):

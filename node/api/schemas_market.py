@@ -52,6 +52,11 @@ class RoundBookModel(Open):
     curves: CurvesModel | None = None
     considered: list[Document] = Field(default_factory=list)
     outbid: list[Document] = Field(default_factory=list)
+    unmatched: list[Digest] = Field(
+        default_factory=list,
+        description="Orders that could have traded and did not: the first 100 of each side.",
+    )
+    unmatched_count: Number = Field(default=0, description="How many there were.")
     totals: dict[str, int] = Field(default_factory=dict)
 
 

@@ -15,6 +15,7 @@ from auction.round_views import round_document
 from consensus.checks import Claim, select_evidence
 from consensus.documents import election_document
 from consensus.election import Election
+from consensus.history import read_tip
 from consensus.parameters import LATE_VOTE_DEPTH, consensus_parameters
 from consensus.simplex.application import BlockFacts, BuildRequest
 from consensus.simplex.types import Certificate, HeightStart, ValidatorSet, Vote
@@ -266,4 +267,6 @@ def round_bytes(proposal: Proposal, before: State) -> bytes:
     if block.clearings == NO_ROUND:
         return b""
     height = block.header.height
-    return encode(round_document(block.clearings, proposal.execution.events, before, height))
+    seed = bytes.fromhex(read_tip(proposal.execution.overlay).seed)
+    events = proposal.execution.events
+    return encode(round_document(block.clearings, events, before, height, seed))

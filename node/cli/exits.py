@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     TIMED_OUT = 4
     UNREACHABLE = 5
     CORRUPT = 6
+    IN_PART = 7
     # EX_CONFIG of sysexits.h: a restart will not help.
     BAD_CONFIG = 78
 

@@ -6,7 +6,15 @@ import typer
 
 from node.cli.amounts import micro, milli, named_micro, three
 from node.cli.exits import ExitCode, fail
-from node.cli.remote import DEFAULT_NODE, Document, Node, address_of, fetch
+from node.cli.remote import (
+    DEFAULT_NODE,
+    Document,
+    Node,
+    address_of,
+    fetch,
+    fetch_all,
+    height_of,
+)
 from node.cli.sending import Json, Key, PasswordFile, Sending, Timeout, Wait, send
 from node.cli.transactions import TIMEOUT_S, app
 
@@ -247,24 +255,22 @@ def _identifier(text: str, option: str, listing: str) -> str:
 
 def _book(node: str, broker: str) -> tuple[str, int]:
     """Return the broker's address and the current height."""
-    answer = fetch(node, "/v1/brokers")
-    meta, rows = answer.get("meta"), answer.get("data")
-    if not isinstance(meta, dict) or not isinstance(rows, list):
-        fail(ExitCode.UNREACHABLE, f"{node}: this is not the API of a TwinChain node")
-    height = int(meta["height"])
     if broker:
-        return address_of(broker), height
-    active = [row for row in rows if isinstance(row, dict) and row.get("status") == "active"]
+        book = address_of(broker)
+        return book, height_of(node, fetch(node, "/v1/brokers", {"limit": 1}))
+    rows, height = fetch_all(node, "/v1/brokers")
+    active = [row for row in rows if row.get("status") == "active"]
     if not active:
         fail(ExitCode.USAGE, "the chain has no active broker")
     return str(min(active, key=_paper_first)["address"]), height
 
 
-def _paper_first(broker: Document) -> tuple[bool, str]:
-    """Brokers that trade by the paper's rule come first, then by name."""
+def _paper_first(broker: Document) -> tuple[bool, bool, str]:
+    """Brokers by the paper's own rule come first, then others whose prices move, then by name."""
     tariff = broker.get("tariff")
-    by_the_paper = isinstance(tariff, dict) and tariff.get("weights") == "spread"
-    return not by_the_paper, str(broker.get("name"))
+    terms = tariff if isinstance(tariff, dict) else {}
+    moves = terms.get("weights") == "spread"
+    return not (moves and terms.get("pricing") == "paper"), not moves, str(broker.get("name"))
 
 
 def _valuation(limit: str, value: str, gamma_nano: int) -> "FlatLimit | UtilityModel":

@@ -80,8 +80,17 @@ def prove(known: Known, work: Work) -> Document:
     except ClientError as problem:
         fail(ExitCode.UNREACHABLE, str(problem), "is the network running, is --node right?")
     if known.as_json:
-        print_json({"proven": True, **found})
+        # Who reads only this one word must not take a part for the whole.
+        print_json({"proven": not found.get("not_proven"), **found})
     return found
+
+
+def require_whole(found: Document) -> None:
+    """End the command with 7 if a part of what was asked for stays open; all else is proven."""
+    left = found.get("not_proven")
+    if isinstance(left, list) and left:
+        what = ", ".join(map(str, left))
+        fail(ExitCode.IN_PART, f"proven in part, not proven: {what}", "see docs/light-client.md")
 
 
 async def _session(known: Known, work: Work) -> Document:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 DEFAULT_NODE = "http://127.0.0.1:8080"
 TIMEOUT_S = 10.0
 TRIES = 2
+PAGE_ROWS = 200
+PAGES_MAX = 1_000
 
 Document = dict[str, object]
 
@@ -60,6 +62,37 @@ def fetch(node: str, path: str, query: Mapping[str, object] | None = None) -> Do
     """Return the JSON answer of GET `path`, envelope included."""
     with connection(node) as client:
         return client.get(path, **(query or {}))
+
+
+def fetch_all(node: str, path: str) -> tuple[list[Document], int]:
+    """Return all rows of a list, page after page, and the height of the last page.
+
+    Ends with 5 when something else answers at that address, or when the list has no end.
+    """
+    rows: list[Document] = []
+    query: dict[str, object] = {"limit": PAGE_ROWS}
+    pages = 0
+    while True:
+        pages += 1
+        if pages > PAGES_MAX:
+            fail(ExitCode.UNREACHABLE, f"{node}: {path} has more than {PAGES_MAX} pages")
+        answer = fetch(node, path, query)
+        height, page = height_of(node, answer), answer.get("data")
+        if not isinstance(page, list):
+            fail(ExitCode.UNREACHABLE, f"{node}: this is not the API of a TwinChain node")
+        rows += [row for row in page if isinstance(row, dict)]
+        if not answer.get("next_cursor"):
+            return rows, height
+        query["cursor"] = answer["next_cursor"]
+
+
+def height_of(node: str, answer: Mapping[str, object]) -> int:
+    """Return the height an answer belongs to; ends with 5 when it has none."""
+    meta = answer.get("meta")
+    height = meta.get("height") if isinstance(meta, dict) else None
+    if not isinstance(height, int):
+        fail(ExitCode.UNREACHABLE, f"{node}: this is not the API of a TwinChain node")
+    return height
 
 
 def data_of(document: Mapping[str, object]) -> Document:

@@ -18,6 +18,7 @@ from node.cli.proving import (
     nodes_of,
     plain_of,
     prove,
+    require_whole,
 )
 from node.cli.remote import Json
 
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Prove what nodes say, trusting the genesis and no node.  Exit code 3: it is not proven.",
+    help="Prove what nodes say, trusting the genesis and no node.  Exit code 3: it is not proven; "
+    "7: proven in part (`not_proven` says what is left open).",
     epilog="What is proven and what is not: docs/light-client.md",
 )
 
@@ -198,7 +200,8 @@ def trade(
 ) -> None:
     """That a trade was made, that its figures are right, and that no kept pair offered more.
 
-    In a class of equal services (mcafee) its auction is worked out again from all its orders.
+    In a class of equal services (mcafee) its auction is worked out again from all its orders; a
+    book too large for that leaves it open.  Then the rest is proven and the exit code is 7.
 
     \b
     Examples:
@@ -226,6 +229,7 @@ def trade(
     found = prove(known, work)
     if not as_json:
         _show_trade(found)
+    require_whole(found)
 
 
 @app.command()
@@ -291,7 +295,7 @@ def _listed(value: object) -> str:
 def _show_trade(found: Document) -> None:
     paid, received = money(found["paid_micro"]), money(found["received_micro"])
     fields(
-        _TITLE,
+        "proven in part" if found["not_proven"] else _TITLE,
         {
             "agreement": found["agreement"],
             "height": found["height"],

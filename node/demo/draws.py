@@ -6,8 +6,10 @@ seeded generator of the caller: the same seed gives the same sequence of orders.
 
 from random import Random
 
-from auction.actions import Ask, Bid, CostModel, UtilityModel
+from auction.actions import Ask, Bid, CostModel, FlatFloor, FlatLimit, UtilityModel
+from auction.brokers import ServiceClass
 from ledger.members import Resources
+from ledger.types import PPM
 
 MICRO = 1_000_000
 SERVICE_BLOCKS = 10
@@ -57,6 +59,38 @@ def draw_ask(random: Random, broker: str, height: int, slot: Resources) -> Ask:
             b_micro=random.randint(500_000, 1_500_000),
             c_micro=random.randint(500_000, 1_500_000),
         ),
+    )
+
+
+def draw_class_bid(random: Random, broker: str, height: int, kind: ServiceClass) -> Bid:
+    """A bid for a class of equal services: 4.5 to 9 tokens for each height of service."""
+    return Bid(
+        broker=broker,
+        expires=height + BID_LIFE_BLOCKS,
+        open_ppm=PPM,
+        omega_micro=OMEGA_MICRO,
+        mu=MU,
+        service_blocks=kind.service_blocks,
+        interval_blocks=kind.interval_blocks,
+        theta_milli=kind.theta_milli,
+        least_resource=kind.least_resource,
+        valuation=FlatLimit(kind.service_blocks * random.randint(45 * MICRO // 10, 9 * MICRO)),
+    )
+
+
+def draw_class_ask(
+    random: Random, broker: str, height: int, kind: ServiceClass, slot: Resources
+) -> Ask:
+    """An ask that stands in a class: 2.5 to 7.5 tokens for each height of service."""
+    return Ask(
+        broker=broker,
+        expires=height + ASK_LIFE_BLOCKS,
+        open_ppm=PPM,
+        omega_micro=OMEGA_MICRO,
+        mu=MU,
+        longest_blocks=kind.service_blocks,
+        resources=slot,
+        cost=FlatFloor(kind.service_blocks * random.randint(25 * MICRO // 10, 75 * MICRO // 10)),
     )
 
 

@@ -13,11 +13,12 @@ from random import Random
 
 import msgspec
 
+from auction.brokers import ServiceClass
 from ledger.crypto import SigningKey
 from ledger.members import Resources
 from ledger.transactions import Action, build_transaction
 from node.client.client import ApiError, Client, Document
-from node.demo.agents import Buyer, Scene, Seller, slot_of
+from node.demo.agents import Buyer, ClassBook, Scene, Seller, slot_of
 from node.demo.keyring import Signer
 from node.demo.network import Network
 from node.demo.story import Story, tokens
@@ -137,7 +138,7 @@ class Demo:
     async def _act(self, height: int) -> None:
         """Let every agent decide on what it sees and send what it decided."""
         scene = await self._look(height)
-        if not scene.brokers:
+        if not scene.brokers and not scene.class_books:
             return
         sent = 0
         for agent in self._agents:
@@ -159,13 +160,18 @@ class Demo:
                 ratable.setdefault(_address(row["buyer"]), []).append(pair)
         active = [row for row in brokers if row.get("status") == "active"]
         # The paper's rule first: most orders go to the first broker's book.
-        active.sort(key=lambda row: (row["tariff"]["weights"] != "spread", str(row["name"])))
+        active.sort(key=lambda row: (row["tariff"]["pricing"] != "paper", str(row["name"])))
+        books = [_class_book(row, orders) for row in active if row["tariff"]["classes"]]
+        held = {book.broker: None for book in books}
+        names = [_address(_first(row, "address", "broker")) for row in active]
+        anywhere = [row for row in orders if _address(row["broker"]) not in held]
         return Scene(
             height=height,
-            brokers=tuple(_address(_first(row, "address", "broker")) for row in active),
-            open_orders=Counter(_address(row["owner"]) for row in orders),
+            brokers=tuple(name for name in names if name not in held),
+            open_orders=Counter(_address(row["owner"]) for row in anywhere),
             ratable=ratable,
             servers=self._servers,
+            class_books=tuple(books),
         )
 
     async def _send(self, agent: _Agent, actions: Sequence[Action], height: int) -> None:
@@ -226,6 +232,16 @@ class Demo:
 
     def _say(self, kind: str, text: str, **values: object) -> None:
         self._tell({"kind": kind, "text": text, **values})
+
+
+def _class_book(broker: Document, orders: Sequence[Document]) -> ClassBook:
+    """A broker of classes with all who have an order open there."""
+    address = _address(_first(broker, "address", "broker"))
+    return ClassBook(
+        address,
+        msgspec.convert(broker["tariff"]["classes"], tuple[ServiceClass, ...]),
+        frozenset(_address(row["owner"]) for row in orders if _address(row["broker"]) == address),
+    )
 
 
 def _address(party: object) -> str:

@@ -147,4 +147,6 @@ def _tariff(name: str) -> Tariff:
         fee_basis=profile.fee_basis,
         weights=profile.weights,
         pricing=profile.pricing,
+        kappa_ppm=profile.kappa_ppm,
+        classes=profile.classes,
     )

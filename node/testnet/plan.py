@@ -7,7 +7,7 @@ Units: MHz of computation, kbit/s of communication, model units; micro-tokens of
 
 from dataclasses import dataclass, replace
 
-from auction.brokers import FeeBasis, Pricing, Weights
+from auction.brokers import FeeBasis, Pricing, ServiceClass, Weights
 
 TOKEN = 1_000_000
 
@@ -48,15 +48,40 @@ class BrokerProfile:
     fee_basis: FeeBasis
     weights: Weights
     pricing: Pricing
+    kappa_ppm: int = 0
+    classes: tuple[ServiceClass, ...] = ()
 
 
-# The first trades by the paper's own rule; the others show what its readers may compare it with.
+def _equal(service_blocks: int) -> ServiceClass:
+    """A class that a slot of every server of the plan can serve."""
+    return ServiceClass(
+        service_blocks=service_blocks,
+        interval_blocks=1,
+        theta_milli=1_500,
+        least_resource=10_000,
+    )
+
+
+# The first trades by the paper's own rule; the next two show what its readers may compare it with.
+# The last two complete the rules a broker may choose: one between keeping the whole margin and
+# halving it, one for classes of equal services, where nobody gains by a false price.
 BROKER_PROFILES = (
     BrokerProfile("city-broker", FEE_MICRO, "deal", "spread", "paper"),
     BrokerProfile("harbour-broker", ROUND_FEE_MICRO, "round", "spread", "midpoint"),
     BrokerProfile("campus-broker", FEE_MICRO, "deal", "surplus", "core_buyer"),
+    BrokerProfile("river-broker", FEE_MICRO, "deal", "spread", "kappa", kappa_ppm=250_000),
+    BrokerProfile(
+        "station-broker",
+        FEE_MICRO,
+        "deal",
+        "surplus",
+        "mcafee",
+        classes=(_equal(10), _equal(20)),
+    ),
 )
 BROKERS = tuple(profile.name for profile in BROKER_PROFILES)
+MEASURED_BROKERS = BROKERS[:3]
+"""The books `scripts/market_live.py` fills: the same ones in every run, so that figures compare."""
 
 
 @dataclass(frozen=True, slots=True)

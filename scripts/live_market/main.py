@@ -182,7 +182,7 @@ async def _market(
     """Open the keys, read what there is, and place the traders at the nodes."""
     buyers = [net.key(one.name) for one in net.description.accounts if one.role == "its"]
     sellers = [net.node_key(node.index) for node in net.description.nodes]
-    rows = await clients[0].brokers()
+    rows = [row for row in await clients[0].brokers() if row["name"] in plan.MEASURED_BROKERS]
     brokers = {str(row["address"]): str(row["tariff"]["fee_basis"]) for row in rows}
     largest = max(1, 3 * SLOTS_PER_ORDER * course.orders // len(sellers))
     slot = await _slot(clients[0], sellers, largest)

@@ -2,7 +2,7 @@
 
 import random
 
-from auction import keys
+from auction import keys, order_views
 from auction.actions import Cancel
 from auction.admission import ARRIVAL_PAIRS
 from auction.edges import read_edges
@@ -13,6 +13,7 @@ from ledger.state import View
 from tests.auction.invariants import check_tables
 from tests.auction.town import BROKERS, BUYERS, SERVERS, Town, ask, bid
 
+SOON = "it joins in the next block"
 SLOW = {"omega_micro": 50_000, "expires": 400}
 
 
@@ -89,6 +90,27 @@ def test_arrivals_beyond_the_work_of_a_block_wait_their_turn() -> None:
     admitted = {order: record.admitted for order, record in bids_of(town)}
     assert sorted(admitted.values()) == [2] * 6 + [3] * 6
     assert [order.hex() for order in sorted(admitted, key=admitted.__getitem__)] == sorted(bids)
+
+
+def test_a_waiting_order_says_how_many_stand_before_it() -> None:
+    """It said that it joins its book at the end of this block, however long the queue."""
+    market = MarketParameters(pairs_per_block=2 * ARRIVAL_PAIRS, orders_per_side=80)
+    town = Town(market=market)
+    bids = sorted(town.opened(*((key, bid(limit=900)) for key in BUYERS[:7])))
+    for joined in (2, 4, 6):
+        told = [order_views.order(town.state, order, town.height + 1) for order in bids[joined:]]
+        assert [found["unmatched"] for found in told if found] == [
+            {
+                "reason": "waiting",
+                "ahead": ahead,
+                "hint": f"behind {ahead} orders in the queue" if ahead else SOON,
+            }
+            for ahead in range(7 - joined)
+        ]
+        town.block()
+    last = order_views.order(town.state, bids[-1], town.height + 1)
+    assert last is not None
+    assert last["admitted"] == town.height
 
 
 def test_orders_that_go_before_they_join_leave_nothing_in_the_queue() -> None:

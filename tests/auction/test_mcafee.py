@@ -35,9 +35,14 @@ FEES = (12, 18)
 """Own fees of buyer and seller under MCAFEE."""
 
 
-def busy_town(limits: tuple[int, ...], floors: tuple[int, ...], salt: bytes = b"") -> Town:
+def busy_town(
+    limits: tuple[int, ...],
+    floors: tuple[int, ...],
+    salt: bytes = b"",
+    market: MarketParameters | None = None,
+) -> Town:
     """A town whose next round has a class with these orders."""
-    town = Town(salt=salt)
+    town = Town(market or MarketParameters(), salt=salt)
     bids = [(key, class_bid(0, limit)) for key, limit in zip(BUYERS, limits, strict=False)]
     asks = [(key, class_ask(0, floor)) for key, floor in zip(SERVERS, floors, strict=False)]
     town.opened(*bids, *asks)
@@ -99,7 +104,8 @@ def test_one_price_for_all_when_the_next_pair_sets_it() -> None:
     assert {trade["received_micro"] for trade in trades} == {price - 18}
     assert [trade["broker_micro"] for trade in trades] == [30, 30]
     (cleared,) = town.of_kind("round.cleared")
-    assert (cleared["service_class"], cleared["trades"], len(cleared["unmatched"])) == (1, 2, 2)
+    assert (cleared["service_class"], cleared["trades"], cleared["unmatched"]) == (1, 2, [])
+    assert (cleared["bids"], cleared["asks"], cleared["unmatched_count"]) == (3, 3, 0)
     check_tables(town.state, town.height + 1)
 
 

@@ -284,7 +284,7 @@ class Town:
             assert checked.state_root == built.state_root
             assert checked.events == built.events
         events, height = checked.events, self.height + 1
-        self.round = round_document(sealed, events, self.state, height)
+        self.round = round_document(sealed, events, self.state, height, self.context().seed)
         self.state.merge(checked.overlay)
         self.nonces = self.pending
         self.height += 1

@@ -151,6 +151,8 @@ def test_the_first_page_leads_to_the_members_and_a_member_to_its_account(
     page.locator(f"[data-testid=member][data-name='{name}'] a").click()
     expect(page.get_by_test_id("title")).to_have_text(name)
     expect(page.locator("#page")).to_contain_text("It votes, and may be drawn to build.")
+    expect(page.get_by_test_id("served")).to_have_text(re.compile(r"[\d,]+"))
+    expect(page.get_by_test_id("earned")).to_have_text(re.compile(r"[\d,]+\.\d\d"))
     page.get_by_role("link", name="Its account").click()
     page.get_by_role("link", name="membership").click()
     expect(page.get_by_test_id("standing")).to_have_text("active")

@@ -7,7 +7,7 @@ import pytest
 
 from node.testnet.create import Wanted, ensure_testnet
 from node.testnet.layout import Layout
-from node.testnet.plan import BROKERS
+from node.testnet.plan import MEASURED_BROKERS
 from scripts.live_market.main import Course, run
 from tests.e2e.kit import Net, free_port_run
 
@@ -35,7 +35,7 @@ def test_three_books_trade_and_no_turn_is_lost_to_the_market(tmp_path: Path) -> 
     assert sum(phase["turns_missed_by_the_market"] for phase in figures["phases"]) == 0
     assert sum(phase["books_deferred"] for phase in figures["phases"]) == 0
     books = figures["books"]
-    assert {name.split("/")[0] for name in books["open"]} == set(BROKERS)
+    assert {name.split("/")[0] for name in books["open"]} == set(MEASURED_BROKERS)
     assert books["closed"]["matched"] > 0
     assert books["sent"]["cancel"] > 0
     assert books["same_at_height"] > 0

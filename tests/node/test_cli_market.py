@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from auction.actions import ACTIONS as MARKET
 from auction.actions import (
     AskPrice,
+    Bid,
     BidPrice,
     CostModel,
     FlatFloor,
@@ -233,3 +234,39 @@ def test_brokers_show_when_their_tariff_changes(runner: CliRunner, node: StandIn
     result = run(runner, "query", "brokers", "--node", node.url)
     assert result.exit_code == 0, result.output
     assert "4711" in result.stdout
+
+
+def broker_row(name: str, address: str, pricing: str, weights: str = "spread") -> dict[str, object]:
+    terms = {"weights": weights, "pricing": pricing}
+    return {"name": name, "address": address, "status": "active", "tariff": terms}
+
+
+def test_an_order_without_a_broker_goes_to_the_paper_s_own_of_all_pages(
+    runner: CliRunner, node: StandIn, key_file: Path, password_file: Path
+) -> None:
+    """Only the first page was looked at, and any broker with moving prices passed for the paper's.
+
+    The first here is first by name and shares margins, the second is on another page.
+    """
+    paper = "44" * 32
+    pages = [
+        {"data": [broker_row("anchor", "55" * 32, "midpoint")], "next_cursor": "55" * 32},
+        {"data": [broker_row("basin", "66" * 32, "mcafee", "surplus")], "next_cursor": "66" * 32},
+        {"data": [broker_row("city", paper, "paper")], "next_cursor": None},
+    ]
+    answers = iter([(200, {**page, "meta": {"height": 5}}) for page in pages])
+    node.answers["/v1/brokers"] = lambda: next(answers)
+    action = signed(runner, node, key_file, password_file, "bid", "--limit", "5")
+    assert isinstance(action, Bid)
+    assert action.broker == paper
+
+
+def test_a_list_without_an_end_ends_the_command(
+    runner: CliRunner, node: StandIn, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("node.cli.remote.PAGES_MAX", 3)
+    endless = {"data": [], "next_cursor": "ab", "meta": {"height": 5}}
+    node.answers["/v1/brokers"] = (200, endless)
+    done = run(runner, "tx", "bid", "--node", node.url, "--key", key_file, "--limit", "5")
+    assert done.exit_code == 5
+    assert "more than 3 pages" in done.output

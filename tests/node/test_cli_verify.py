@@ -10,6 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from auction import class_proof, trade_proof
 from ledger.native import Transfer
 from node.cli.app import app
 from tests.node.api.small_node import ALICE, BOB, SmallNode
@@ -79,6 +80,28 @@ async def test_a_trade_of_a_class_is_shown_with_the_orders_it_was_worked_out_fro
         assert "the auction of its 4 orders" in shown.output
         told = json.loads((await verify(*at, "--json", genesis=genesis)).stdout)
         assert (told["proven"], told["class_orders"], told["not_proven"]) == (True, 4, [])
+
+
+async def test_a_trade_proven_in_part_ends_with_7_and_says_what_is_left_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended with 0, so a script took a trade for proven whose auction nobody had seen."""
+    for module in (class_proof, trade_proof):
+        monkeypatch.setattr(module, "CLASS_ORDERS", 3)
+    node = Living(EQUAL)
+    agreement = node.class_trade()
+    genesis = genesis_of(node, tmp_path)
+    async with serving(node) as (port, _):
+        at = ("trade", agreement, "--node", f"http://127.0.0.1:{port}")
+        shown = await verify(*at, genesis=genesis)
+        assert shown.exit_code == 7, shown.output
+        assert "proven in part" in shown.stdout
+        assert "not proven: class" in shown.stderr
+        told = await verify(*at, "--json", genesis=genesis)
+        assert told.exit_code == 7
+        document = json.loads(told.stdout)
+        assert (document["proven"], document["not_proven"]) == (False, ["class"])
+        assert document["agreement"] == agreement
 
 
 async def test_what_is_not_proven_ends_with_3_and_says_which_check_failed(tmp_path: Path) -> None:

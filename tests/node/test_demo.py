@@ -1,30 +1,50 @@
 """The demo's agents: seeded, within the paper's ranges, and faithful to what the chain shows."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from random import Random
 
 import httpx
 import pytest
 
-from auction.actions import Ask, Bid, CostModel, Rate, UtilityModel
+from auction.actions import Ask, Bid, CostModel, FlatFloor, FlatLimit, Rate, UtilityModel
+from auction.brokers import Tariff
+from auction.classes import class_of, require_class
+from auction.mcafee import crossed_ranks, reduce_trades
 from auction.valuation import cost_of_service, value_of_service
 from ledger.codec import Codec, encode
-from ledger.members import Resources
+from ledger.members import Resources, comprehensive_resource
+from ledger.parameters import LedgerParameters
 from node.client.client import ApiError, Client, Unreachable
 from node.demo.agents import (
     BUYER_OPEN_BIDS,
     SELLER_OPEN_ASKS,
     SLOTS,
+    WAVE_BLOCKS,
     Buyer,
+    ClassBook,
     Scene,
     Seller,
     choose_broker,
     slot_of,
 )
-from node.demo.draws import QUALITY_BP, draw_ask, draw_bid, draw_rating
+from node.demo.draws import (
+    QUALITY_BP,
+    draw_ask,
+    draw_bid,
+    draw_class_ask,
+    draw_class_bid,
+    draw_rating,
+)
 from node.demo.network import Network
 from node.demo.story import Story, tokens
-from node.testnet.plan import LARGEST_RESOURCE_MHZ, PROFILES, TOKEN
+from node.testnet.plan import (
+    BROKER_PROFILES,
+    ITS_SUBSYSTEMS,
+    LARGEST_RESOURCE_MHZ,
+    PROFILES,
+    TOKEN,
+)
 
 BROKER = "ab" * 32
 BUYER = "01" * 32
@@ -138,6 +158,71 @@ def test_half_the_orders_go_to_the_first_broker_and_the_others_share_the_rest() 
     assert 160 < chosen.count("a") < 240
     assert chosen.count("b") > 60
     assert chosen.count("c") > 60
+
+
+def class_tariff() -> Tariff:
+    (profile,) = (profile for profile in BROKER_PROFILES if profile.classes)
+    return Tariff(
+        lambda_micro=profile.fee_micro,
+        sigma_ppm=500_000,
+        fee_basis=profile.fee_basis,
+        weights=profile.weights,
+        pricing=profile.pricing,
+        classes=profile.classes,
+    )
+
+
+def test_what_is_drawn_for_a_class_stands_in_it_at_every_server_of_the_plan() -> None:
+    random, tariff = Random(4), class_tariff()
+    parameters = LedgerParameters(chain="any", alpha_ppm=2_000_000, beta_ppm=500_000)
+    for number, kind in enumerate(tariff.classes):
+        for profile in PROFILES:
+            units = (profile.computation_mhz, profile.communication_kbps, profile.modelling)
+            whole = Resources(*(each * profile.slots for each in units))
+            bid = draw_class_bid(random, BROKER, 1, kind)
+            ask = draw_class_ask(random, BROKER, 1, kind, slot_of(whole))
+            level = comprehensive_resource(ask.resources, parameters)
+            require_class(tariff, bid, 0, 0)
+            require_class(tariff, ask, level, 0)
+            assert class_of(tariff, bid, 0) == class_of(tariff, ask, level) == number
+
+
+def test_a_wave_brings_one_order_of_everybody_to_the_same_class() -> None:
+    """Two orders of an account are refused there, and a class with one pair trades nothing."""
+    tariff = class_tariff()
+    book = ClassBook(BROKER, tariff.classes, frozenset({SERVER}))
+    seen = []
+    buyer, seller = Buyer(Random(1)), Seller(Random(2), SLOT)
+    for height in range(100, 100 + 3 * WAVE_BLOCKS):
+        here = replace(scene(height), brokers=(), class_books=(book,))
+        assert seller.decide(SERVER, here) == []
+        for action in buyer.decide(BUYER, here):
+            assert isinstance(action, Bid)
+            seen.append((height, action.service_blocks))
+    short, long = (kind.service_blocks for kind in tariff.classes)
+    assert [height for height, _ in seen] == [100, 110, 120]
+    assert sorted(blocks for _, blocks in seen) == [short, short, long]
+    (offer,) = Seller(Random(2), SLOT).decide(
+        SERVER, replace(scene(110), brokers=(), class_books=(replace(book, owners=frozenset()),))
+    )
+    assert isinstance(offer, Ask)
+    assert offer.longest_blocks == book.wave(110).service_blocks
+
+
+def test_most_waves_of_a_class_bring_trades() -> None:
+    random, (kind, _) = Random(6), class_tariff().classes
+    traded = reduced = 0
+    for _ in range(200):
+        limits = [draw_class_bid(random, BROKER, 1, kind).valuation for _ in ITS_SUBSYSTEMS]
+        costs = [draw_class_ask(random, BROKER, 1, kind, SLOT).cost for _ in PROFILES]
+        caps = [one.limit_micro - TOKEN for one in limits if isinstance(one, FlatLimit)]
+        floors = [one.floor_micro + TOKEN for one in costs if isinstance(one, FlatFloor)]
+        ranks = sorted(caps, reverse=True), sorted(floors)
+        count, _ = reduce_trades(*ranks)
+        traded += count > 0
+        reduced += count < crossed_ranks(*ranks)
+    assert traded > 150
+    assert 50 < reduced < 200
 
 
 def test_the_story_names_accounts_and_counts_what_it_told() -> None:

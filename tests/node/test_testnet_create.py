@@ -194,7 +194,7 @@ def test_impossible_sizes_are_refused_before_anything_is_written(
     assert not (tmp_path / "new").exists()
 
 
-def test_three_brokers_with_different_tariffs_stand_in_the_first_state(
+def test_five_brokers_with_different_tariffs_stand_in_the_first_state(
     network: tuple[Layout, Description],
 ) -> None:
     layout, description = network
@@ -208,6 +208,8 @@ def test_three_brokers_with_different_tariffs_stand_in_the_first_state(
         ("campus-broker", "surplus", "core_buyer", "deal"),
         ("city-broker", "spread", "paper", "deal"),
         ("harbour-broker", "spread", "midpoint", "round"),
+        ("river-broker", "spread", "kappa", "deal"),
+        ("station-broker", "surplus", "mcafee", "deal"),
     ]
 
 

@@ -16,6 +16,13 @@ function tariffWords(tariff) {
   return words.join(" · ");
 }
 
+/** How many could trade; a class has no price ladder, and its last pair may be left out. */
+function crossingWords(depth) {
+  const crossed = plural(depth.crossing, "pair crosses", "pairs cross");
+  if (depth.service_class) return depth.crossing ? `${crossed} by price alone; trade reduction may leave the last one out` : "No bid of this class meets an ask yet.";
+  return depth.crossing ? `${crossed} at the next round, by price alone` : "No bid meets an ask yet. Prices approach each other round by round.";
+}
+
 export function mountBook(root) {
   const select = el("select", { "aria-label": "Broker", "data-testid": "broker", onchange: () => chooseBroker(select.value) });
   const { card, head, aside, body } = panel("Order book", "book", select);
@@ -74,9 +81,7 @@ export function mountBook(root) {
     }
     drawDepth(drawing, depth);
     const others = depth.others.length ? ` · ${plural(depth.others.length, "more curve")} on its own page: other classes or former tariffs` : "";
-    say(note, (depth.crossing
-      ? `${plural(depth.crossing, "pair crosses", "pairs cross")} at the next round, by price alone`
-      : "No bid meets an ask yet. Prices approach each other round by round.") + others);
+    say(note, crossingWords(depth) + others);
   };
   watch(["book"], render);
   new ResizeObserver(() => { if (store.brokers) render(); }).observe(drawing);

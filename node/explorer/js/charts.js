@@ -78,14 +78,14 @@ export function drawDepth(place, depth, band = null) {
     drawing.append(svg("path", { class: `line ${kind}`, d: line }));
     drawing.append(svg("circle", { class: `end ${kind}`, cx: x(last.orders), cy: y(last.price_micro), r: 3 }));
   }
-  if (band) {
-    drawing.append(svg("rect", { class: "prices", x: left, width: width - left - 10, y: y(band.high), height: Math.max(2, y(band.low) - y(band.high)) }));
-    drawing.append(text(width - 14, y(band.high) - 4, band.words ? band.words : band.low === band.high ? `traded at ${tokens(band.low)}` : `traded at ${tokens(band.low)} to ${tokens(band.high)}, mean ${tokens(band.mean)}`, "end", "mark"));
-  }
   if (crossing) {
     drawing.append(svg("line", { class: "crossing", x1: x(crossing), x2: x(crossing), y1: 8, y2: bottom }));
     const side = x(crossing) > width - 70 ? "end" : "start";
-    drawing.append(text(x(crossing) + (side === "end" ? -5 : 5), 16, `${crossing} cross`, side, "mark"));
+    drawing.append(text(x(crossing) + (side === "end" ? -5 : 5), 16, `${crossing} ${crossing === 1 ? "crosses" : "cross"}`, side, "mark"));
+  }
+  if (band) {
+    drawing.append(svg("rect", { class: "prices", x: left, width: width - left - 10, y: y(band.high), height: Math.max(2, y(band.low) - y(band.high)) }));
+    drawing.append(text(width - 14, y(band.high) - 4, band.words ? band.words : band.low === band.high ? `traded at ${tokens(band.low)}` : `traded at ${tokens(band.low)} to ${tokens(band.high)}, mean ${tokens(band.mean)}`, "end", "mark"));
   }
   put(place, drawing);
 }

@@ -2,8 +2,8 @@
 
 import { frame, text } from "./charts.js";
 import { el, put, svg } from "./dom.js";
-import { count, plural, short, tokens } from "./format.js";
-import { toContract } from "./links.js";
+import { basis, count, plural, short, tokens } from "./format.js";
+import { money, toContract } from "./links.js";
 
 const WEIGHTS = { spread: "pairs are weighed by bid − ask + fee, prices move every round", surplus: "pairs are weighed by value − cost − fee, orders meet at their limits" };
 const PRICING = {
@@ -12,9 +12,11 @@ const PRICING = {
   kappa: "the broker keeps its part of bid − ask, the pair shares the rest", mcafee: "one price for each side of a class of equal services, by trade reduction",
 };
 
+const QUEUE_COUNTED = 10_000; // as far as a node counts who stands before a waiting order
+
 /** The service of a class of equal services, in words. */
 export function serviceWords(kind) {
-  return `${plural(kind.service_blocks, "block")} of service, an interaction every ${plural(kind.interval_blocks, "block")}, model scale ${kind.theta_milli / 1000}, resource from ${count(kind.least_resource ?? 0)}`;
+  return `${plural(kind.service_blocks, "block")} of service, an interaction every ${kind.interval_blocks === 1 ? "block" : `${count(kind.interval_blocks)} blocks`}, model scale ${kind.theta_milli / 1000}, resource from ${count(kind.least_resource ?? 0)}`;
 }
 
 /** Which orders may meet: the version of the tariff, and the class where there are classes. */
@@ -39,16 +41,29 @@ export function whyOpen(order) {
   const why = order.unmatched ?? {};
   const first = [...(order.pairs ?? [])].sort((one, two) => one.crosses - two.crosses)[0];
   switch (why.reason) {
-    case "waiting": return ["It was sent in the newest block and joins its book at the end of it. Its first round is the next block's."];
-    case "other_side_empty": return [`No ${order.side === "bid" ? "ask" : "bid"} is open in this book.`];
+    case "waiting": return [why.ahead ? `${why.ahead === QUEUE_COUNTED ? `${count(QUEUE_COUNTED)} or more orders stand` : plural(why.ahead, "order stands", "orders stand")} before it in the queue to the books: a block takes in as many as its bound on work allows, oldest first, but no book all of them.` : "It is the first in the queue: it joins its book at the end of the next block, and its first round is the block after."];
+    case "other_side_empty": return [`No ${order.side === "bid" ? "ask" : "bid"} is open in ${order.service_class ? "its class of equal services" : "this book"}.`];
     case "no_partner": return ["No open order of the other side fits it, or all that fit keep heavier pairs. It is tried again as soon as its book changes for it."];
     case "deferred": return ["It has a partner, but the leader put its book off: the round took too much work. The frozen prices stay, and the next round calls half as many bids."];
     case "not_called": return [order.side === "bid" ? "It has a partner, but its book was put off before, so its rounds call a part of the bids only. The seed of the block drew others; the next block draws anew." : "It has a partner, but its book was put off before, so its rounds call a part of the bids only. No bid that was drawn took it; the next block draws anew."];
     case "class_due": return ["Its class of equal services is cleared in the next round: somebody joined or left it, or was not called in the last one."];
-    case "outside_class_price": return ["Its class of equal services has not enough orders yet, or trades at a price it does not meet."];
+    case "reduced": return [`${classPrice(order.side, why.own_micro)}: it is of the last pair of its class that crosses, which trade reduction leaves out so that nobody gains by a false price. It is looked at again when somebody joins or leaves the class.`];
+    case "outside_class_price": return [`${classPrice(order.side, why.own_micro)}. ${outsideWords(order.side, why)}`];
     case "prices_apart": return ["Prices are still apart. They meet first with ", first ? toContract("order", first.order, 0) : "a partner", ` at block ${count(why.height)}, if nobody is better by then.`];
     default: return [why.hint ?? ""];
   }
+}
+
+/** The price of an order as its class ranks it. */
+function classPrice(side, micro) {
+  return `${side === "bid" ? "Its limit less its fee is" : "Its floor with its fee is"} ${tokens(micro)}`;
+}
+
+/** Why a class that was looked at holds an order it could not trade. */
+function outsideWords(side, { own_micro: own, other_micro: other }) {
+  const meets = side === "bid" ? own >= other : own <= other;
+  if (meets) return "It stands behind the last pair of its class that crosses, and trade reduction leaves that pair out too.";
+  return side === "bid" ? `No ask of its class is that low: the lowest stands at ${tokens(other)} with its fee.` : `No bid of its class reaches that: the highest stands at ${tokens(other)} less its fee.`;
 }
 
 /** To whom an order lost a round; `row` is its entry under `outbid`. */
@@ -64,14 +79,23 @@ export function whyLost(row) {
 
 /** Why an order of a class of equal services went without. */
 function classWords(row) {
-  const own = `${row.side === "bid" ? "Its limit less its fee is" : "Its floor with its fee is"} ${tokens(row.own_micro)}`;
+  const own = classPrice(row.side, row.own_micro);
   const price = row.price_micro ? `, its side traded at ${tokens(row.price_micro)}` : ", nothing traded";
   switch (row.reason) {
     case "reduced": return [`${own}: of the last pair that crosses, which trade reduction leaves out so that nobody gains by a false price`, price, "."];
     case "draw": return [`${own}${price}: as good as the last that traded. The seed of the block chose between equals.`];
     case "deferred": return ["Its class was put off."];
-    default: return [`${own}${price}: behind the ranks that trade.`];
+    default: return [`${own}${price}: behind the ranks that cross.`];
   }
+}
+
+/** What a DT server has to show, as pairs for `facts`; counts from its first agreement on. */
+export function serviceFacts(record) {
+  return [
+    ["Services served to the end", el("span", { "data-testid": "served", text: count(record.served) })], record.cut_short ? ["Cut short, as it left", count(record.cut_short)] : null,
+    ["Paid for them, in tokens", el("span", { "data-testid": "earned" }, money(record.paid_micro))],
+    ["Ratings", record.ratings ? `${count(record.ratings)}, ${basis(record.mean_rating_bp)} on average, weighted by what was paid` : "none yet"],
+  ];
 }
 
 /** Where a pair's prices lie: cost, ask, price, bid and value on the scale [low, high]. */
@@ -96,8 +120,8 @@ export function scaleOf(pairs) {
 }
 
 /** What the marks of the bars mean. */
-export function rangeKey() {
-  return el("p", { class: "hint range-key body" }, "Each bar runs from cost C to value G; between the marks of ", el("span", { class: "ask-word", text: "ask" }), " and ", el("span", { class: "bid-word", text: "bid" }), " lies what the pair shares out, the dot is the price: G ≥ bid ≥ p ≥ ask ≥ C.");
+export function rangeKey(halfway = false) {
+  return el("p", { class: "hint range-key body" }, "Each bar runs from cost C to value G; between the marks of ", el("span", { class: "ask-word", text: "ask" }), " and ", el("span", { class: "bid-word", text: "bid" }), ` lies what the pair shares out, the dot is ${halfway ? "halfway between what buyers pay and servers get" : "the price"}: G ≥ bid ≥ p ≥ ask ≥ C.`);
 }
 
 /** A kept curve [[price, orders], …] pair as `drawDepth` takes it. */

@@ -52,7 +52,7 @@ export function eventSentence(event) {
     case "order.closed":
       return [`The ${data.side} `, toContract("order", data.order, height), " of ", who(data.owner), ` ${CLOSED[data.reason] ?? data.reason}`];
     case "round.cleared":
-      return ["The book of ", who(data.broker), ` was ${data.deferred ? "put off" : "cleared"}: ${plural(data.bids, "bid")}, ${plural(data.asks, "ask")}, ${plural(data.trades, "trade")}`];
+      return [data.service_class ? `Class ${data.service_class} of ` : "The book of ", who(data.broker), ` was ${data.deferred ? "put off" : "cleared"}: ${plural(data.bids, "bid")}, ${plural(data.asks, "ask")}, ${plural(data.trades, "trade")}`];
     case "agreement.ended":
       return [data.reason === "served" ? "Served to the end: agreement " : "The server left: agreement ", toContract("agreement", data.agreement, height), " of ", who(data.buyer), " with ", who(data.seller), ", ", money(data.paid_micro), " paid"];
     case "satisfaction.changed":

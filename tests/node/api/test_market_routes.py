@@ -100,6 +100,34 @@ async def test_a_round_shows_its_trade_and_the_agreement_follows(
     assert (await http.get("/v1/rounds/1")).json()["data"]["books"] == []
 
 
+async def test_a_server_s_record_is_told_wherever_the_server_is(
+    traded: SmallNode, http: httpx.AsyncClient
+) -> None:
+    """A client that looks at a validator saw its stake and its turns, and not what it served."""
+    paths = [f"/v1/{where}/{SERVER.address}" for where in ("validators", "members", "accounts")]
+
+    async def records() -> list[dict[str, object]]:
+        answers = [await http.get(path) for path in paths]
+        return [answer.json()["data"]["service_record"] for answer in answers]
+
+    assert [record["served"] for record in await records()] == [0, 0, 0]
+    (agreement,) = (await http.get("/v1/agreements")).json()["data"]
+    traded.advance(3)
+    await submit(traded, traded.sign(BUS, 1, Rate(agreement["id"], 9_000)))
+    traded.advance()
+    paid = str(agreement["held_micro"])
+    assert await records() == [
+        {
+            "served": 1,
+            "cut_short": 0,
+            "paid_micro": paid,
+            "ratings": 1,
+            "rated_micro": paid,
+            "mean_rating_bp": 9_000,
+        }
+    ] * len(paths)
+
+
 async def test_the_transaction_names_the_orders_it_opened(
     traded: SmallNode, http: httpx.AsyncClient
 ) -> None:

@@ -28,6 +28,7 @@ from node.api.schemas import (
     SubmittedModel,
     TransactionLine,
     TransactionModel,
+    ValidatorLife,
     ValidatorModel,
     VotingSetModel,
 )
@@ -51,7 +52,7 @@ ANSWERS: list[tuple[str, type[BaseModel]]] = [
     (f"/v1/accounts/{ALICE.address}/txs", Page[TransactionLine]),
     (f"/v1/accounts/{ALICE.address}/activity", Page[Document]),
     ("/v1/validators", Page[ValidatorModel]),
-    (f"/v1/validators/{SERVER}", Reply[ValidatorModel]),
+    (f"/v1/validators/{SERVER}", Reply[ValidatorLife]),
     ("/v1/members", Page[MemberModel]),
     (f"/v1/members/{SERVER}", Reply[MemberLife]),
     ("/v1/applications", Page[ApplicationModel]),

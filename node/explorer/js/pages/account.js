@@ -4,6 +4,7 @@ import { get, learn } from "../api.js";
 import { el, put } from "../dom.js";
 import { accrued, basis, count, share, short } from "../format.js";
 import { money, toBlock, toContract, toTransaction, who, whole } from "../links.js";
+import { serviceFacts } from "../market.js";
 import { facts, heading, json, none, right, rowOf, section, table, tabs } from "../parts.js";
 import { eventRow } from "../sentences.js";
 import { store } from "../store.js";
@@ -23,7 +24,7 @@ function standing(account) {
     ["Deposit", money(member.deposit_micro)], member.endpoint ? ["Endpoint", el("span", { class: "mono", text: member.endpoint })] : null,
     row ? ["Accrued tokens", accrued(row.tokens)] : null, row ? ["Chance of the next turn", share(row.chance_ppm)] : null,
     row ? ["Blocks built", count(row.blocks_built)] : ["Voting", "not in the voting set"], row ? ["Turns skipped", count(row.turns_skipped)] : null,
-    row ? ["Last live", toBlock(row.last_live)] : null,
+    row ? ["Last live", toBlock(row.last_live)] : null, ...serviceFacts(account.service_record),
   ]));
 }
 

@@ -36,23 +36,24 @@ function transactions(block) {
 }
 
 function book(found, height) {
+  const kind = found.number !== undefined; // a class of equal services: it has no labels
   const pairs = found.pairs.map((pair) => rowOf(
-    who(pair.buyer ?? ""), who(pair.seller ?? ""), right(money(pair.value_micro)), right(money(pair.cost_micro)), right(money(pair.price_micro)),
-    right(money(pair.paid_micro)), right(money(pair.received_micro)), right(money(pair.buyer_label_micro)), right(money(pair.seller_label_micro)),
+    who(pair.buyer ?? ""), who(pair.seller ?? ""), right(money(pair.value_micro)), right(money(pair.cost_micro)), ...(kind ? [] : [right(money(pair.price_micro))]),
+    right(money(pair.paid_micro)), right(money(pair.received_micro)), ...(kind ? [] : [right(money(pair.buyer_label_micro)), right(money(pair.seller_label_micro))]),
     el("td", {}, pair.agreement ? toContract("agreement", pair.agreement, height) : "–")));
-  const title = el("header", {}, el("h2", {}, "Book of ", who(found.broker), found.tariff > 1 || found.number !== undefined ? `, version ${found.tariff}${found.number === undefined ? "" : `, class ${found.number + 1}`}` : ""),
-    el("p", { class: "hint wide", text: `${plural(found.bids ?? 0, "bid")}, ${plural(found.asks ?? 0, "ask")}, ${plural(found.edges ?? 0, "possible pair")}; ${plural(pairs.length, "trade")}, total weight ${tokens(found.totals?.weight_micro ?? found.weight_micro ?? 0)}${found.halvings ? `; ${plural(found.uncalled ?? 0, "order")} not called` : ""}${found.deferred ? "; deferred to a later round" : ""}` }));
-  const heads = ["Buyer", "Seller", ">Value", ">Cost", ">Price", ">Paid", ">Received", ">Label u", ">Label p", "Agreement"];
+  const title = el("header", {}, el("h2", {}, "Book of ", who(found.broker), found.tariff > 1 || kind ? `, version ${found.tariff}${kind ? `, class ${found.number + 1}` : ""}` : ""),
+    el("p", { class: "hint wide", text: `${plural(found.bids ?? 0, "bid")}, ${plural(found.asks ?? 0, "ask")}${kind ? "" : `, ${plural(found.edges ?? 0, "possible pair")}`}; ${plural(pairs.length, "trade")}${kind && pairs.length ? `, buyers pay ${tokens(found.buyer_price_micro)} and servers get ${tokens(found.seller_price_micro)} before fees` : ""}, total weight ${tokens(found.totals?.weight_micro ?? found.weight_micro ?? 0)}${found.halvings ? `; ${plural(found.uncalled ?? 0, "order")} not called` : ""}${found.deferred ? "; deferred to a later round" : ""}` }));
+  const heads = ["Buyer", "Seller", ">Value", ">Cost", ...(kind ? [] : [">Price"]), ">Paid", ">Received", ...(kind ? [] : [">Label u", ">Label p"]), "Agreement"];
   const lost = found.unmatched ?? [];
   return el("section", { class: "card", "data-testid": "clearing" }, title,
     pairs.length ? table(heads, pairs) : none("Nothing matched in this round."),
-    lost.length ? el("details", { class: "body" }, el("summary", { class: "hint", text: `${plural(lost.length, "order")} left unmatched` }), el("p", {}, lost.slice(0, 200).map((id) => [toContract("order", id, 0), " "]))) : null);
+    lost.length ? el("details", { class: "body" }, el("summary", { class: "hint", text: `${plural(found.unmatched_count ?? lost.length, "order")} crossed and went without` }), el("p", {}, lost.map((id) => [toContract("order", id, 0), " "]))) : null);
 }
 
 function clearing(block) {
   const books = [...(block.clearings?.books ?? []), ...(block.clearings?.classes ?? [])];
   if (!books.length) return [section("Clearing", none("No book was cleared in this block."))];
-  return [el("p", { class: "hint" }, el("a", { href: `#/round/${block.height}`, text: "The whole round" }), ": curves, who lost and to whom."), el("p", { class: "hint", text: "Labels are the dual values of the optimal matching: with them every node checks the round instead of solving it again. Amounts in tokens." }), ...books.map((each) => book(each, block.height))];
+  return [el("p", { class: "hint" }, el("a", { href: `#/round/${block.height}`, text: "The whole round" }), ": curves, who lost and to whom."), block.clearings.books?.length ? el("p", { class: "hint", text: "Labels are the dual values of the optimal matching: with them every node checks the round instead of solving it again. Amounts in tokens." }) : null, ...books.map((each) => book(each, block.height))];
 }
 
 function overview(block) {

@@ -21,9 +21,10 @@ function classLines(found) {
 
 const capital = (words) => words[0].toUpperCase() + words.slice(1);
 
-function coming(found) {
+function coming(found, classes) {
   if (!found.solved) return [none(`The coming round has ${plural(found.edges, "pair")} to choose among: too many for a dry run.`)];
   if (!found.pairs.length && found.classes.length) return classLines(found);
+  if (!found.pairs.length && classes) return [none("No class has changed since it was looked at last, so nothing would trade here. A pair that trade reduction left out stays until somebody joins or leaves its class.")];
   if (!found.pairs.length) return [none("No pair has crossed: if the next block were built now, nothing would trade here.")];
   const scale = scaleOf(found.pairs);
   const rows = found.pairs.map((pair) => rowOf(partName(pair), toContract("order", pair.bid, 0), toContract("order", pair.ask, 0), rangeBar(pair, scale), right(money(pair.bid_micro)), right(money(pair.ask_micro)), right(money(pair.weight_micro))));
@@ -40,9 +41,11 @@ function partWords(part, height) {
 /** Curves of a former version of the tariff, or of another class: its orders meet no others. */
 function otherPart(part, depth) {
   const empty = !part.demand.length && !part.supply.length;
+  const words = el("p", { class: "hint" });
   const former = part.tariff === depth.tariff ? "" : " (a former tariff: only orders from before the change)";
-  return el("div", { "data-testid": "other-curve", "data-tariff": part.tariff, "data-class": part.service_class }, el("h3", { text: `${capital(partName(part))}${former}` }),
-    empty ? none("No order stands here.") : drawn(el("div", { class: "drawing body" }), (at) => drawDepth(at, part)), el("p", { class: "hint body", text: partWords(part, depth.height) }));
+  const node = el("div", { class: "part", "data-testid": "other-curve", "data-tariff": part.tariff, "data-class": part.service_class }, el("h3", { text: `${capital(partName(part))}${former}` }),
+    empty ? none("No order stands here.") : drawn(el("div", { class: "drawing" }), (at) => drawDepth(at, part)), words);
+  return { node, words };
 }
 
 /** The part that changes with every block: curves and the dry run. */
@@ -53,6 +56,7 @@ function livePart(address, alive) {
   const others = el("div", { "data-testid": "other-curves" });
   let depth = null;
   let shown = "";
+  let parts = [];
   const redraw = () => {
     if (!depth) return;
     if (!depth.demand.length && !depth.supply.length) put(place, none("The book is empty."));
@@ -66,9 +70,13 @@ function livePart(address, alive) {
     redraw();
     put(words, partWords(depth, depth.height));
     const key = JSON.stringify(depth.others);
-    if (key !== shown) put(others, depth.others.map((part) => otherPart(part, depth)));
+    if (key !== shown) {
+      parts = depth.others.map((part) => otherPart(part, depth));
+      put(others, parts.map((part) => part.node));
+    }
     shown = key;
-    put(next, coming(two.data));
+    parts.forEach((part, place) => put(part.words, partWords(depth.others[place], depth.height)));
+    put(next, coming(two.data, depth.service_class > 0));
   };
   const cards = [
     section("Demand and supply", el("p", { class: "counts body" }, el("span", { class: "demand" }, el("i", { class: "swatch" }), "bids"), el("span", { class: "supply" }, el("i", { class: "swatch" }), "asks")), place, words, others),

@@ -4,6 +4,7 @@ import { get, learn } from "../api.js";
 import { el, put } from "../dom.js";
 import { basis, count, plural, tokens } from "../format.js";
 import { money, toBlock, whole } from "../links.js";
+import { serviceFacts } from "../market.js";
 import { facts, heading, json, none, section, tabs } from "../parts.js";
 import { eventRow } from "../sentences.js";
 import { seatWords, statusTag } from "./members.js";
@@ -46,7 +47,7 @@ export async function memberPage(root, { id, alive }) {
       ["Satisfaction", basis(member.satisfaction_bp)], ["Votes since the boundary", member.votes_due ? `${count(Math.min(member.votes_seen, member.votes_due))} of ${plural(member.votes_due, "block")}` : "–"],
       ["Turns missed since", count(member.turns_missed)], ["Blocks built", count(member.blocks_built)], ["Turns skipped", count(member.turns_skipped)],
       ["Last live", member.last_live ? toBlock(member.last_live) : "–"],
-    ])), section("What it stated", facts([
+    ])), known && section("What it has served", facts(serviceFacts(member.service_record))), section("What it stated", facts([
       ["Comprehensive resource (Eq. 4)", count(member.comprehensive_resource)], ["Computation, MHz", count(member.resources.computation)], ["Communication, kbit/s", count(member.resources.communication)], ["Modelling, units", count(member.resources.modelling)],
       ["Endpoint", el("span", { class: "mono", text: member.endpoint || "none" })], ["VRF key", whole(member.vrf_key)],
     ]))]],

@@ -20,7 +20,7 @@ function termsOf(order) {
   return section("Terms", facts([
     ["Owner", who(order.owner)], ["Book", el("a", { href: `#/book/${order.broker}` }, who(order.broker, { plain: true }))], order.reserved_micro ? ["Reserved", money(order.reserved_micro)] : null,
     [bid ? "Worth at most" : "Cost at least", flat === undefined ? order.path ? money(order.path.worth_micro) : "by its model" : money(flat), model.kind === "model" && order.path ? " by its model" : ""],
-    ["In the book since", order.admitted ? toBlock(order.admitted) : "the next block"], ["Expires after", `block ${count(order.expires)}`],
+    ["In the book since", order.admitted ? toBlock(order.admitted) : "not yet: it waits in the queue"], ["Expires after", `block ${count(order.expires)}`],
     bid ? ["Service", plural(terms.service_blocks, "block")] : ["Longest service", plural(terms.longest_blocks, "block")],
     bid ? ["Least resource", count(terms.least_resource)] : ["Resources", `${count(terms.resources.computation)} MHz, ${count(terms.resources.communication)} kbit/s, ${count(terms.resources.modelling)} units`],
     ["Tariff", partName(order)], steps,
@@ -117,7 +117,8 @@ export async function orderPage(root, { id, query, alive }) {
     ["Outcome", ENDS[closed.reason] ?? "It is not open any more."], closed.owner ? ["Owner", who(closed.owner)] : null, closed.broker ? ["Book", el("a", { href: `#/book/${closed.broker}` }, who(closed.broker, { plain: true }))] : null,
     story ? ["Round", el("a", { href: `#/round/${story.height}`, class: "num", text: `#${count(story.height)}` })] : null,
     pair ? ["Agreement", toContract("agreement", pair.agreement, story.height)] : null,
-    pair ? ["Bid", money(pair.bid_micro)] : null, pair ? ["Ask", money(pair.ask_micro)] : null, pair ? ["Price", money(pair.price_micro)] : null,
+    pair ? ["Bid", money(pair.bid_micro)] : null, pair ? ["Ask", money(pair.ask_micro)] : null, pair && !order?.service_class ? ["Price", money(pair.price_micro)] : null,
+    pair ? ["Buyer paid, fees included", money(pair.paid_micro)] : null, pair ? ["Server received", money(pair.received_micro)] : null,
   ]));
   put(root, heading(closed.side ? `Closed ${closed.side}` : "Order", title, path, whole(id)), ended, order?.terms ? [pathOf(order), termsOf(order)] : null, story && storyCard(story));
 }

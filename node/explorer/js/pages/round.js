@@ -15,28 +15,29 @@ const isClass = (book) => book.number !== undefined;
 function classFacts(book, figure) {
   const price = (micro) => (micro ? tokens(micro) : "–");
   return [
-    figure("Service", "class-service", book.service ? serviceWords(book.service) : ""),
+    figure("Service", "class-service", book.service ? serviceWords(book.service) : "", "words"),
     figure("Every buyer pays, before fees", "buyer-price", price(book.buyer_price_micro)),
     figure("Every server gets, before fees", "seller-price", price(book.seller_price_micro)),
-    figure("Trade reduction", "reduction", book.deferred ? "–" : book.reduced ? "the last pair that crosses is left out; the broker keeps the gap between the two prices" : "none: the price between the first ranks that do not trade fits all that do"),
+    figure("Trade reduction", "reduction", book.deferred ? "–" : book.reduced ? "the last pair that crosses is left out; the broker keeps the gap between the two prices" : "none: the price between the first ranks that do not trade fits all that do", "words"),
+    figure("Ranks that cross", "ranks", book.deferred ? "–" : count(book.pairs.length + (book.reduced ? 1 : 0))),
   ];
 }
 
 function figures(book) {
   const totals = book.totals ?? {};
-  const figure = (name, testid, value) => [name, el("span", { class: "num", "data-testid": testid, text: value })];
+  const figure = (name, testid, value, kind = "num") => [name, el("span", { class: kind, "data-testid": testid, text: value })];
   return facts([
     ...(isClass(book) ? classFacts(book, figure) : []),
     figure("Trades", "trades", count(book.pairs.length)),
     ...(book.halvings ? [figure("Called, by the seed of the block", "called", `1 in ${count(2 ** book.halvings)} of the ${isClass(book) ? "orders" : "bids"}; ${count(book.uncalled ?? 0)} were not`)] : []),
     figure("Bids, asks in the round", "orders", `${count(book.bids ?? 0)}, ${count(book.asks ?? 0)}`),
-    figure("Pairs considered", "edges", count(book.edges ?? 0)),
+    isClass(book) ? null : figure("Pairs considered", "edges", count(book.edges ?? 0)),
     figure("Welfare: value − cost", "welfare", tokens(totals.welfare_micro ?? 0)),
-    figure("Weight of the matching", "weight", tokens(totals.weight_micro ?? 0)),
+    figure(isClass(book) ? "Limits less floors of the trades, fees off" : "Weight of the matching", "weight", tokens(totals.weight_micro ?? 0)),
     figure("Buyers pay", "paid", tokens(totals.paid_micro ?? 0)),
     figure("Servers get", "received", tokens(totals.received_micro ?? 0)),
     figure("Broker keeps", "kept", tokens(totals.broker_micro ?? 0)),
-    figure("Budget balance", "balance", totals.balance_micro ? tokens(totals.balance_micro, 6) : "0: what is paid is what is received"),
+    figure("Budget balance", "balance", totals.balance_micro ? tokens(totals.balance_micro, 6) : "0: what is paid is what is received", "words"),
   ]);
 }
 
@@ -57,20 +58,38 @@ function pairs(book, height) {
   const scale = scaleOf(book.pairs);
   const rows = book.pairs.map((pair) => rowOf(
     el("td", { "data-testid": "pair" }, who(pair.buyer), " ", toContract("order", pair.bid, height, "bid")), el("td", {}, who(pair.seller), " ", toContract("order", pair.ask, height, "ask")),
-    rangeBar(pair, scale), right(money(pair.price_micro)), right(money(pair.paid_micro)), right(money(pair.received_micro)), right(money(pair.broker_micro)),
-    right(money(pair.buyer_label_micro)), right(money(pair.seller_label_micro)), toContract("agreement", pair.agreement, height)));
-  return [el("h3", { text: "Matched pairs" }), rangeKey(), table(["Buyer", "Server", "C … G", ">Price", ">Paid", ">Received", ">Broker", ">Label u", ">Label p", "Agreement"], rows)];
+    rangeBar(pair, scale), ...(isClass(book) ? [] : [right(money(pair.price_micro))]), right(money(pair.paid_micro)), right(money(pair.received_micro)), right(money(pair.broker_micro)),
+    ...(isClass(book) ? [] : [right(money(pair.buyer_label_micro)), right(money(pair.seller_label_micro))]), toContract("agreement", pair.agreement, height)));
+  const labels = isClass(book) ? [] : [">Label u", ">Label p"];
+  const price = isClass(book) ? [] : [">Price"]; // a class has two, the same for all, among its figures
+  return [el("h3", { text: "Matched pairs" }), rangeKey(isClass(book)), table(["Buyer", "Server", "C … G", ...price, ">Paid", ">Received", ">Broker", ...labels, "Agreement"], rows)];
 }
 
 function losers(book, height) {
   const ids = book.unmatched ?? [];
-  if (!ids.length) return null;
   const known = new Map((book.outbid ?? []).map((row) => [row.order, { ...row, height }]));
-  const rows = ids.slice(0, 200).map((id) => {
+  const line = (id, testid) => {
     const row = known.get(id) ?? {};
-    return el("li", { "data-testid": "loser" }, el("span", { class: "line" }, row.side ? el("span", { class: "tag", text: row.side }) : "", toContract("order", id, 0), row.owner ? who(row.owner) : ""), el("span", { class: "why" }, book.deferred ? "Its book was put off." : whyLost(row)));
-  });
-  return [el("h3", { text: `${plural(ids.length, "order")} crossed and went without` }), el("ul", { class: "losers" }, rows)];
+    return el("li", { "data-testid": testid, "data-reason": row.reason ?? "" }, el("span", { class: "line" }, row.side ? el("span", { class: "tag", text: row.side }) : "", toContract("order", id, 0), row.owner ? who(row.owner) : ""), el("span", { class: "why" }, book.deferred && !row.reason ? "Its book was put off." : whyLost(row)));
+  };
+  const crossed = book.unmatched_count ?? ids.length;
+  return [
+    crossed ? [el("h3", { text: `${plural(crossed, "order")} crossed and went without` }), shownOf(ids.length, crossed, "of each side by id"), el("ul", { class: "losers" }, ids.map((id) => line(id, "loser")))] : null,
+    isClass(book) ? behind(book, crossed, line) : null,
+  ];
+}
+
+/** Says so where a list is cut. */
+function shownOf(shown, all, which) {
+  return shown < all ? el("p", { class: "hint body", text: `The first ${which} are listed: ${count(shown)} of ${count(all)}.` }) : null;
+}
+
+/** The orders of a class that could not have traded: their prices do not reach the ranks that do. */
+function behind(book, crossed, line) {
+  const all = book.bids + book.asks - 2 * book.pairs.length - crossed;
+  const rows = (book.outbid ?? []).filter((row) => row.reason === "outside_class_price");
+  if (!all) return null;
+  return el("details", { class: "fold", "data-testid": "behind" }, el("summary", { text: `${plural(all, "order stands", "orders stand")} behind the ranks that cross` }), shownOf(rows.length, all, "of each side as they rank"), el("ul", { class: "losers" }, rows.map((row) => line(row.order, "outside"))));
 }
 
 function uncalled(book) {
