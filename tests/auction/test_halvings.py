@@ -288,6 +288,8 @@ def test_a_thinned_class_is_held_among_the_called_of_both_sides_and_then_among_a
     assert data["uncalled"] == len(called.uncalled) == 20 - data["bids"] - data["asks"]
     orders = {order for order, _ in (*called.bids, *called.asks)}
     assert {str(trade["bid"]) for trade in town.of_kind("trade.made")} <= {o.hex() for o in orders}
+    told = town.round["classes"][0]["outbid"]
+    assert {row["order"] for row in told} <= {order.hex() for order in orders}
     left = 8 - len(town.of_kind("trade.made"))
     assert halvings(town, CLASS_PLACE) == 0
     town.block()
