@@ -40,6 +40,7 @@ export function whyOpen(order) {
   const first = [...(order.pairs ?? [])].sort((one, two) => one.crosses - two.crosses)[0];
   switch (why.reason) {
     case "waiting": return ["It was sent in the newest block and joins its book at the end of it. Its first round is the next block's."];
+    case "broker_suspended": return ["Its broker was suspended: it trades no more, is closed within some blocks and gets everything back. Its owner may cancel it at once."];
     case "other_side_empty": return [`No ${order.side === "bid" ? "ask" : "bid"} is open in this book.`];
     case "no_partner": return ["No open order of the other side fits it, or all that fit keep heavier pairs. It is tried again as soon as its book changes for it."];
     case "deferred": return ["It has a partner, but the leader put its book off: the round took too much work. The frozen prices stay for the next block."];
