@@ -10,9 +10,14 @@ pair replaces the neighbour's lightest (ties: the higher id) only if it is heavi
 next lighter candidate is tried.  So a flood of junk cannot crowd out a good order, and the graph
 a round works on has at most `degree_cap` pairs per order.
 
-The work of one block is bounded by the number of pairs valued; who does not fit waits for the next
-block.  An order whose pairs have all gone is paired anew: it keeps its admission, and with it the
-frozen terms of its pairs, which depend on the two orders only.
+The work of one block is bounded by the number of pairs valued, and what else it takes is counted in
+pairs as well: reading a side of a book, which an arrival does that finds it unread in this block,
+and places in the queue that are empty by now.  All is reckoned from counts in the state before the
+work is done, so it is the same on every node, whatever it has in memory.  Who does not fit waits
+for the next block; an arrival too large for any is served alone.
+
+An order whose pairs have all gone is paired anew: it keeps its admission, and with it the frozen
+terms of its pairs, which depend on the two orders only.
 """
 
 from collections.abc import Iterator
@@ -20,24 +25,20 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from auction import keys
-from auction.actions import Bid
-from auction.appraisal import (
-    Columns,
-    ask_columns,
-    ask_row,
-    bid_columns,
-    bid_row,
-    quotes_of,
-    single,
-    values_and_costs,
-)
+from auction.actions import Ask, Bid
+from auction.appraisal import FEW, Asks, Bids, quotes_of
+from auction.book_sides import Side, pack
 from auction.brokers import Tariff, read_broker
 from auction.classes import ClassBook
-from auction.crossing import PathColumns, Paths, paths_of
-from auction.edges import Edge, has_edges, lightest_edge, link, queue, unlink
-from auction.orders import OpenOrder, orders_of_side, read_order, side_byte, write_order
-from auction.pairing import AskSide, BidSide
-from auction.pairs import Integers
+from auction.edges import Edge, has_edges, is_full, lightest_edge, link, queue, unlink
+from auction.orders import (
+    OpenOrder,
+    read_order,
+    row_key,
+    side_counts,
+    write_order,
+)
+from auction.pairing import AskSide, BidSide, ladder_rounds
 from auction.parameters import MarketParameters
 from auction.pricing import Quote
 from ledger.errors import Corrupt
@@ -48,6 +49,14 @@ from ledger.types import Digest
 ARRIVAL_PAIRS = 40
 """What an arrival takes by itself (its record, its path, its places), in pairs valued."""
 
+ARRAY_PAIRS = 80
+"""What it takes besides against more orders than FEW: `auction.appraisal` sets out its arrays."""
+
+ORDERS_READ_FOR_A_PAIR = 10
+"""How many orders of a side are read and prepared in the time a pair takes."""
+
+RUNGS_FOR_A_PAIR = 500
+"""How many prices of their paths are worked out in that time, where prices move."""
 
 BOOK_SHARE = 4
 """A book takes this part of a block's work before the others had theirs."""
@@ -69,8 +78,14 @@ def admit_arrivals(context: BlockContext, overlay: Overlay, market: MarketParame
     for key, _ in overlay.scan(keys.ARRIVAL):
         order = key[len(keys.ARRIVAL) + keys.HEIGHT_BYTES :]
         record = read_order(overlay, order)
-        if record is None or (record.admitted and has_edges(overlay, order)):
+        if (
+            record is None
+            or (record.admitted and has_edges(overlay, order))
+            or desk.book_of(record) is None
+        ):
             overlay.delete(key)
+            if not desk.count_empty():
+                break
         elif not desk.admit((key, order, record), market.pairs_per_block // BOOK_SHARE):
             paused.append((key, order, record))
             if desk.is_full or len(paused) == PAUSED_ARRIVALS:
@@ -86,23 +101,36 @@ class _Desk:
     def __init__(self, context: BlockContext, overlay: Overlay, market: MarketParameters) -> None:
         self.context, self.overlay, self.market = context, overlay, market
         self.is_full = False
-        self._books: dict[bytes, _Book | ClassBook] = {}
+        self._books: dict[bytes, _Book | ClassBook | None] = {}
         self._spent: dict[bytes, int] = {}
+        self._total = 0
+
+    def book_of(self, record: OpenOrder) -> "_Book | ClassBook | None":
+        """Return the book an order is under, None where it is frozen."""
+        if record.book not in self._books:
+            book = _open_book(self.overlay, record, self.market, self.context.height)
+            self._books[record.book] = book
+        return self._books[record.book]
+
+    def count_empty(self) -> bool:
+        """Count a place of the queue that nobody waits in; False where the block is full."""
+        self._total += 1
+        return self._total < self.market.pairs_per_block
 
     def admit(self, arrival: _Arrival, share: int) -> bool:
         """Pair one arrival; False if its book would pass `share`, or all of them the bound."""
         key, order, record = arrival
         overlay, height = self.overlay, self.context.height
-        book = self._books.get(record.book)
+        book = self.book_of(record)
         if book is None:
-            book = _open_book(overlay, record, self.market, height + 1)
-            self._books[record.book] = book
-        cost = ARRIVAL_PAIRS + book.size_against(record)
-        total, own = sum(self._spent.values()), self._spent.get(record.book, 0)
-        self.is_full = bool(total) and total + cost > self.market.pairs_per_block
+            raise AssertionError("an order of a frozen book is not admitted")
+        cost = ARRIVAL_PAIRS + book.work_against(record)
+        own = self._spent.get(record.book, 0)
+        self.is_full = bool(self._total) and self._total + cost > self.market.pairs_per_block
         if self.is_full or (own and own + cost > share):
             return False
         self._spent[record.book] = own + cost
+        self._total += cost
         overlay.delete(key)
         if not record.admitted:
             record = replace(record, admitted=height)
@@ -113,118 +141,106 @@ class _Desk:
 
 
 def _open_book(
-    overlay: Overlay, record: OpenOrder, market: MarketParameters, next_round: int
-) -> "_Book | ClassBook":
-    """Return the book an order is under."""
+    overlay: Overlay, record: OpenOrder, market: MarketParameters, height: int
+) -> "_Book | ClassBook | None":
+    """Return the book an order is under, None where its broker is suspended."""
     broker = read_broker(overlay, record.terms.broker)
     if broker is None:
         raise Corrupt(f"an open order names {record.terms.broker}, which is no broker")
+    if broker.status != "active":
+        return None
     tariff = broker.tariff_of(record.tariff)
     if tariff.pricing == "mcafee":
-        return ClassBook(overlay, tariff, next_round)
-    return _Book(overlay, record, tariff, market, next_round)
+        return ClassBook(overlay, tariff, height + 1)
+    return _Book(overlay, record.book, tariff, market, height)
 
 
-class _Side:
-    """The admitted orders of one side, prepared, and what valuation needs of them in columns."""
-
-    __slots__ = ("_paths", "asks", "bids", "columns", "orders")
-
-    def __init__(self, columns: Columns) -> None:
-        self.columns = columns
-        self._paths = PathColumns()
-        self.orders: list[Digest] = []
-        self.bids: list[BidSide] = []
-        self.asks: list[AskSide] = []
-
-    def paths(self) -> Paths:
-        """Return the price paths of all orders, worked out when first asked for."""
-        for order in (self.bids or self.asks)[self._paths.count :]:
-            self._paths.append(order.path)
-        return self._paths.all()
+def _pairing_work(count: int) -> int:
+    return count if count <= FEW else count + ARRAY_PAIRS
 
 
 class _Book:
     """Both sides of one book, as far as this block has looked at them."""
 
     def __init__(
-        self,
-        overlay: Overlay,
-        first: OpenOrder,
-        tariff: Tariff,
-        market: MarketParameters,
-        next_round: int,
+        self, overlay: Overlay, place: bytes, tariff: Tariff, market: MarketParameters, height: int
     ) -> None:
-        self.overlay, self.next_round, self.tariff = overlay, next_round, tariff
-        self.broker, self.version = bytes.fromhex(first.terms.broker), first.tariff
-        self.key = first.book
+        self.overlay, self.key, self.tariff = overlay, place, tariff
+        self.next_round = height + 1
         self.degree_cap = market.degree_cap
-        self._owners: dict[str, int] = {}
-        self._sides: dict[bytes, _Side] = {}
+        self._rungs = ladder_rounds(tariff, market) if tariff.weights == "spread" else 0
+        self._bids: Bids | None = None
+        self._asks: Asks | None = None
 
-    def side(self, which: bytes) -> _Side:
-        """Return the admitted orders of one side."""
-        side = self._sides.get(which)
-        if side is None:
-            side = _Side(bid_columns() if which == keys.BIDS else ask_columns())
-            self._sides[which] = side
-            for order, record in orders_of_side(self.overlay, self.broker, which):
-                if record.admitted and record.tariff == self.version:
-                    self._add(side, order, record)
-        return side
+    @property
+    def bids(self) -> Bids:
+        """The admitted bids."""
+        if self._bids is None:
+            self._bids = Side(keys.BIDS, self._rows(keys.BIDS), self._bid)
+        return self._bids
 
-    def _add(self, side: _Side, order: Digest, record: OpenOrder) -> None:
-        owner = self._owners.setdefault(record.owner, len(self._owners))
-        side.orders.append(order)
-        if isinstance(record.terms, Bid):
-            side.bids.append(BidSide(record, record.terms))
-            side.columns.append(bid_row(record, record.terms, owner))
-        else:
-            side.asks.append(AskSide(record, record.terms))
-            side.columns.append(ask_row(record, record.terms, owner))
+    @property
+    def asks(self) -> Asks:
+        """The admitted asks."""
+        if self._asks is None:
+            self._asks = Side(keys.ASKS, self._rows(keys.ASKS), self._ask)
+        return self._asks
 
-    def size_against(self, record: OpenOrder) -> int:
-        """Return how many open orders stand on the other side."""
-        return len(self.side(keys.ASKS if record.side == "bid" else keys.BIDS).orders)
+    def _rows(self, which: bytes) -> Iterator[tuple[Digest, bytes]]:
+        prefix = keys.ROW + self.key + which
+        return ((key[len(prefix) :], row) for key, row in self.overlay.scan(prefix))
 
-    def candidates(self, record: OpenOrder) -> Iterator[tuple[Digest, Quote]]:
-        """Yield the pairs of an order with the other side, heaviest first, then the lower id."""
-        owner = self._owners.setdefault(record.owner, len(self._owners))
-        if isinstance(record.terms, Bid):
-            other, bid = self.side(keys.ASKS), BidSide(record, record.terms)
-            bids, asks = single(bid_row(record, record.terms, owner)), other.columns.all()
+    def _bid(self, order: Digest) -> BidSide:
+        record = read_order(self.overlay, order)
+        if record is None or not isinstance(record.terms, Bid):
+            raise Corrupt(f"bid {order.hex()} has a row and is not open")
+        return BidSide(record, record.terms)
 
-            def pair(row: int) -> tuple[BidSide, AskSide]:
-                return bid, other.asks[row]
+    def _ask(self, order: Digest) -> AskSide:
+        record = read_order(self.overlay, order)
+        if record is None or not isinstance(record.terms, Ask):
+            raise Corrupt(f"ask {order.hex()} has a row and is not open")
+        return AskSide(record, record.terms)
 
-            def paths(rows: Integers) -> tuple[Paths, Paths]:
-                return paths_of([bid.path]), other.paths().take(rows)
-        else:
-            other, ask = self.side(keys.BIDS), AskSide(record, record.terms)
-            bids, asks = other.columns.all(), single(ask_row(record, record.terms, owner))
+    def work_against(self, record: OpenOrder) -> int:
+        """Return what pairing an order takes, in pairs, without looking at the other side.
 
-            def pair(row: int) -> tuple[BidSide, AskSide]:
-                return other.bids[row], ask
-
-            def paths(rows: Integers) -> tuple[Paths, Paths]:
-                return other.paths().take(rows), paths_of([ask.path])
-
-        worth = values_and_costs(bids, asks, pair)
-        return quotes_of(self.tariff, worth, other.orders, pair, paths)
+        As long as nobody has read that side in this block, that is done first; it holds at most
+        what the broker has open on it under all versions of its tariff.
+        """
+        is_bid = record.side == "bid"
+        read = self._asks if is_bid else self._bids
+        if read is not None:
+            return _pairing_work(len(read.orders))
+        bids, asks = side_counts(self.overlay, self.key[:32])
+        count = asks if is_bid else bids
+        rungs = -(-count * self._rungs // RUNGS_FOR_A_PAIR)
+        return _pairing_work(count) + -(-count // ORDERS_READ_FOR_A_PAIR) + rungs
 
     def join(self, order: Digest, record: OpenOrder) -> None:
-        """Take an order just admitted into its side; a side not read yet holds it already."""
-        own = self._sides.get(side_byte(record))
+        """Take an order just admitted into its side; a side not read yet will find its row."""
+        row = pack(record)
+        own: Bids | Asks | None = self._bids if record.side == "bid" else self._asks
+        self.overlay.put(row_key(record, order), row)
         if own is not None:
-            self._add(own, order, record)
+            own.append(order, row)
+
+    def candidates(self, order: Digest, record: OpenOrder) -> Iterator[tuple[Digest, Quote]]:
+        """Yield the pairs of an order with the other side, heaviest first, then the lower id."""
+        own = [(order, pack(record))]
+        if record.side == "bid":
+            bids, asks = Side(keys.BIDS, own, self._bid), self.asks
+            return quotes_of(self.tariff, bids, asks, asks.orders)
+        bids, asks = self.bids, Side(keys.ASKS, own, self._ask)
+        return quotes_of(self.tariff, bids, asks, bids.orders)
 
     def keep_heaviest(self, order: Digest, record: OpenOrder) -> None:
         """Link an admitted order to its heaviest counterparties that take it."""
-        if not self.size_against(record):
+        if not (self.asks if record.side == "bid" else self.bids).orders:
             return
         is_bid = record.side == "bid"
         kept = 0
-        for other, quote in self.candidates(record):
+        for other, quote in self.candidates(order, record):
             if kept == self.degree_cap:
                 return
             if not self._make_room(other, quote.weight, is_bid=not is_bid):
@@ -237,11 +253,10 @@ class _Book:
 
     def _make_room(self, order: Digest, weight: int, *, is_bid: bool) -> bool:
         """Say whether an order takes one more pair, dropping its lightest for a heavier one."""
-        full = lightest_edge(self.overlay, order, self.degree_cap)
-        if full is None:
+        if not is_full(self.overlay, order, self.degree_cap):
             return True
-        least, other = full
-        if weight <= least:
+        other = lightest_edge(self.overlay, order, weight)
+        if other is None:
             return False
         bid, ask = (order, other) if is_bid else (other, order)
         unlink(self.overlay, self.key, bid, ask, self.next_round)

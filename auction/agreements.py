@@ -14,6 +14,7 @@ multiplies stake with (Eq 1).
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Literal
 
 from msgspec.structs import replace
@@ -86,30 +87,55 @@ def open_agreement(overlay: Overlay, record: Agreement) -> Digest:
 
 
 def process_due(overlay: Overlay, height: int, market: MarketParameters) -> None:
-    """Pay what ends at this height; drop what falls out of its rating window."""
-    prefix = keys.at_height(keys.AGREEMENT_DUE, height)
-    for key, _ in overlay.scan(prefix):
-        agreement = key[len(prefix) :]
-        record = read_agreement(overlay, agreement)
-        if record is None:
-            raise Corrupt(f"agreement {agreement.hex()} is due but not stored")
-        overlay.delete(key)
-        if record.status == "running":
-            _end(overlay, agreement, record, height, market)
-        else:
-            overlay.delete(keys.AGREEMENT + agreement)
+    """Pay what ends at this height; drop what falls out of its rating window.
+
+    No more than `settlements_per_block`, oldest first: agreements of many blocks may end at one
+    height.  What is late is paid as if it were not; its rating window starts when it is paid.
+    """
+    late = overlay.get(keys.LATE_KEY)
+    first = height if late is None else int.from_bytes(late, "big")
+    left = market.settlements_per_block
+    for due in range(first, height + 1):
+        entries = list(islice(overlay.scan(keys.at_height(keys.AGREEMENT_DUE, due)), left + 1))
+        for key, _ in entries[:left]:
+            _settle_due(overlay, key, height, market)
+        if len(entries) > left:
+            overlay.put(keys.LATE_KEY, keys.height_bytes(due))
+            return
+        left -= len(entries)
+    if late is not None:
+        overlay.delete(keys.LATE_KEY)
 
 
-def end_of_departed(overlay: Overlay, seller: bytes, height: int, market: MarketParameters) -> None:
-    """End every running agreement of a server that no longer serves, pro rata."""
+def _settle_due(overlay: Overlay, key: bytes, height: int, market: MarketParameters) -> None:
+    agreement = key[len(keys.AGREEMENT_DUE) + keys.HEIGHT_BYTES :]
+    record = read_agreement(overlay, agreement)
+    if record is None:
+        raise Corrupt(f"agreement {agreement.hex()} is due but not stored")
+    overlay.delete(key)
+    if record.status == "running":
+        _end(overlay, agreement, record, height, market)
+    else:
+        overlay.delete(keys.AGREEMENT + agreement)
+
+
+def end_of_departed(
+    overlay: Overlay, seller: bytes, height: int, market: MarketParameters, most: int
+) -> int:
+    """End up to `most` running agreements of a server that no longer serves, pro rata.
+
+    Returns how many.
+    """
     prefix = keys.AGREEMENT_SELLER + seller
-    for key, _ in overlay.scan(prefix):
+    entries = list(islice(overlay.scan(prefix), most))
+    for key, _ in entries:
         agreement = key[len(prefix) :]
         record = read_agreement(overlay, agreement)
         if record is None:
             raise Corrupt(f"agreement {agreement.hex()} is indexed but not stored")
         overlay.delete(keys.at_height(keys.AGREEMENT_DUE, record.end) + agreement)
         _end(overlay, agreement, record, height, market)
+    return len(entries)
 
 
 def has_departed(view: View, seller: Address) -> bool:
@@ -167,11 +193,12 @@ def rate(overlay: Overlay, agreement: Digest, sender: Address, rating_bp: int, h
     RATING_CLOSED while it runs and after a rating.
     """
     record = read_agreement(overlay, agreement)
-    if record is None:
+    if record is None or (record.status == "ended" and height > record.rating_until):
+        # One whose window closed may still wait to be dropped.
         raise Rejected(Reason.UNKNOWN_AGREEMENT, "no agreement of this id, or its window closed")
     if record.buyer != sender:
         raise Rejected(Reason.NOT_OWNER, "only the buyer rates a service")
-    if record.status != "ended" or record.rated or height > record.rating_until:
+    if record.status != "ended" or record.rated:
         raise Rejected(Reason.RATING_CLOSED, "rated already, or not ended")
     rated = replace(record, rated=True, rating_bp=rating_bp)
     overlay.put(keys.AGREEMENT + agreement, encode(rated))

@@ -1,100 +1,48 @@
 """One order held against a whole side of its book at once.
 
-A side keeps what valuation needs of its orders in columns.  `values_and_costs` gives, for a new
-order and every order opposite, whether the two fit and what the service is worth and costs: the
+`values_and_costs` gives, for a new order and every order opposite, whether the two fit and what the
+service is worth and costs; `quotes_of` where each pair crosses and at which prices.  They are the
 integers of `auction.pairing` pair by pair, at a hundredth of the time.  Rows that arrays cannot
-hold in 63 bits are valued one by one.  Prices and crossings are the caller's.
+hold in 63 bits are worked out one by one.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from auction.actions import Ask, Bid, FlatFloor, UtilityModel
+from auction.book_sides import ADMITTED, EXPIRES, OWNER, TERMS, Side
 from auction.brokers import Tariff, buyer_fee, seller_fee
-from auction.crossing import Paths, find_crossings
+from auction.crossing import Crossings, find_crossings, find_crossings_by_round
 from auction.fixed_arrays import Integers
-from auction.orders import OpenOrder
-from auction.pairing import AskSide, BidSide
+from auction.pairing import AskSide, BidSide, evaluate
 from auction.pricing import Quote, quote_pair
 from auction.valuation_arrays import Booleans, CostColumns, costs_of_service, values_of_service
-from ledger.types import PPM, Digest
+from ledger.types import Digest
 
-_BID_FIELDS = 9
-_ASK_FIELDS = 12
+FEW = 40
+"""Orders up to which pair by pair is faster: arrays take about a millisecond however few."""
 
-
-class Columns:
-    """Rows of integers kept by column, growing at the end."""
-
-    __slots__ = ("_columns", "_fresh")
-
-    def __init__(self, width: int) -> None:
-        self._columns = np.zeros((width, 0), dtype=np.int64)
-        self._fresh: list[tuple[int, ...]] = []
-
-    def append(self, row: tuple[int, ...]) -> None:
-        """Add a row."""
-        self._fresh.append(row)
-
-    def all(self) -> Integers:
-        """Return the rows, a line for each column."""
-        if self._fresh:
-            fresh = np.array(self._fresh, dtype=np.int64).T
-            self._columns = np.concatenate([self._columns, fresh], axis=1)
-            self._fresh = []
-        return self._columns
+Bids = Side[BidSide]
+Asks = Side[AskSide]
 
 
-def bid_columns() -> Columns:
-    """Return room for bids."""
-    return Columns(_BID_FIELDS)
+def _pair(bids: Bids, asks: Asks, row: int) -> tuple[BidSide, AskSide]:
+    """Return the orders of a row; the side of one order has it in every row."""
+    bid = bids.prepared(row if len(bids.orders) > 1 else 0)
+    return bid, asks.prepared(row if len(asks.orders) > 1 else 0)
 
 
-def ask_columns() -> Columns:
-    """Return room for asks."""
-    return Columns(_ASK_FIELDS)
-
-
-def single(row: tuple[int, ...]) -> Integers:
-    """Return one row in columns, to meet every row of the other side."""
-    return np.array(row, dtype=np.int64).reshape(-1, 1)
-
-
-def bid_row(order: OpenOrder, bid: Bid, owner: int) -> tuple[int, ...]:
-    """Return the row of a bid; `owner` is the number of its account in this book."""
-    valuation = bid.valuation
-    if isinstance(valuation, UtilityModel):
-        terms = (1, valuation.value_micro, valuation.gamma_nano)
-    else:
-        terms = (0, valuation.limit_micro, 0)
-    service = (bid.theta_milli, bid.service_blocks, bid.interval_blocks, bid.least_resource)
-    return (owner, *terms, *service, order.resource)
-
-
-def ask_row(order: OpenOrder, ask: Ask, owner: int) -> tuple[int, ...]:
-    """Return the row of an ask."""
-    cost = ask.cost
-    if isinstance(cost, FlatFloor):
-        terms = (0, cost.floor_micro, 0, 0, PPM, 0, 0, 0, 0)
-    else:
-        shape = (cost.r_micro, cost.d_micro, cost.eta_ppm, cost.epsilon_micro)
-        terms = (1, 0, *shape, cost.a_micro, cost.b_micro, cost.c_micro)
-    return (owner, *terms, order.resource, ask.longest_blocks)
-
-
-def values_and_costs(
-    bids: Integers, asks: Integers, pairs: Callable[[int], tuple[BidSide, AskSide]]
-) -> tuple[Booleans, Integers, Integers]:
+def values_and_costs(bids: Bids, asks: Asks) -> tuple[Booleans, Integers, Integers]:
     """Return for each pair whether it fits, the value G and the cost C.
 
-    One of the two sides is a single row, which meets every row of the other; `pairs` gives the
-    orders of a row.  Value and cost of a pair that does not fit mean nothing.
+    One of the two sides is a single order, which meets every row of the other.  Value and cost of a
+    pair that does not fit mean nothing.
     """
-    bid_owner, utility, limit, gamma, theta, blocks, interval, least, largest = bids
-    ask_owner, model, floor, *shape, resource, longest = asks
-    fits = (resource >= least) & (blocks <= longest) & (bid_owner != ask_owner)
+    buying, selling = bids.columns(), asks.columns()
+    utility, limit, gamma, theta, blocks, interval, least, largest = buying[TERMS]
+    model, floor, *shape, resource, longest = selling[TERMS]
+    strangers = (buying[OWNER] != selling[OWNER]).any(axis=0)
+    fits = (resource >= least) & (blocks <= longest) & strangers
     value, value_holds = values_of_service(
         limit, gamma, theta, blocks, np.minimum(resource, largest)
     )
@@ -103,7 +51,7 @@ def values_and_costs(
     cost = np.where(model == 1, cost, floor)
     holds = (value_holds | (utility == 0)) & (cost_holds | (model == 0))
     for row in np.flatnonzero(fits & ~holds).tolist():
-        bid, ask = pairs(row)
+        bid, ask = _pair(bids, asks, row)
         exact = ask.cost(bid.terms)
         value[row] = bid.value(ask.order.resource)
         cost[row] = -1 if exact is None else exact
@@ -111,83 +59,95 @@ def values_and_costs(
 
 
 def quotes_of(
-    tariff: Tariff,
-    worth: tuple[Booleans, Integers, Integers],
-    orders: Sequence[Digest],
-    pairs: Callable[[int], tuple[BidSide, AskSide]],
-    paths: Callable[[Integers], tuple[Paths, Paths]],
+    tariff: Tariff, bids: Bids, asks: Asks, orders: Sequence[Digest]
 ) -> Iterator[tuple[Digest, Quote]]:
     """Yield (order, terms) of every pair that fits and can cross: heaviest first, then lower id.
 
-    Under `surplus` the weight is what value leaves over cost and fee, so pairs are put in order
-    first and quoted as they are asked for.  Under `spread` it depends on where prices cross: found
-    for all at once where the fee counts deals, pair by pair where it counts rounds.
+    One of the two sides is a single order; `orders` are those of the other side.
     """
-    fits, values, costs = worth
+    if len(orders) <= FEW:
+        return _one_by_one(tariff, bids, asks, orders)
+    return _all_at_once(tariff, bids, asks, orders)
+
+
+def _one_by_one(
+    tariff: Tariff, bids: Bids, asks: Asks, orders: Sequence[Digest]
+) -> Iterator[tuple[Digest, Quote]]:
+    found = []
+    for row, order in enumerate(orders):
+        quote = evaluate(*_pair(bids, asks, row), tariff)
+        if quote is not None:
+            found.append((order, quote))
+    found.sort(key=lambda entry: (-entry[1].weight, entry[0]))
+    return iter(found)
+
+
+def _all_at_once(
+    tariff: Tariff, bids: Bids, asks: Asks, orders: Sequence[Digest]
+) -> Iterator[tuple[Digest, Quote]]:
+    fits, values, costs = values_and_costs(bids, asks)
     room = values - costs - (buyer_fee(tariff, 1) + seller_fee(tariff, 1))
     rows = np.flatnonzero(fits & (room >= 0))
-    if tariff.weights == "surplus":
-        for place in _heaviest_first(rows, room[rows], orders):
-            row = int(rows[place])
-            quote = _quote(tariff, int(values[row]), int(costs[row]), pairs(row))
-            if quote is not None:
-                yield orders[row], quote
-        return
-    if tariff.fee_basis == "deal":
-        yield from _quotes_by_deal(tariff, rows, (values[rows], costs[rows]), orders, pairs, paths)
-        return
-    found = []
-    columns = (rows.tolist(), values[rows].tolist(), costs[rows].tolist())
-    for row, value, cost in zip(*columns, strict=True):
-        quote = _quote(tariff, value, cost, pairs(row))
-        if quote is not None:
-            found.append((orders[row], quote))
-    found.sort(key=lambda entry: (-entry[1].weight, entry[0]))
-    yield from found
-
-
-def _quotes_by_deal(
-    tariff: Tariff,
-    rows: Integers,
-    worth: tuple[Integers, Integers],
-    orders: Sequence[Digest],
-    pairs: Callable[[int], tuple[BidSide, AskSide]],
-    paths: Callable[[Integers], tuple[Paths, Paths]],
-) -> Iterator[tuple[Digest, Quote]]:
-    """Find all crossings at once; yield the quotes, made as they are asked for."""
-    values, costs = worth
-    bids, asks = paths(rows)
-    found = find_crossings(
-        (values, values - buyer_fee(tariff, 1), bids),
-        (costs, costs + seller_fee(tariff, 1), asks),
-    )
+    worth = (values[rows], costs[rows])
+    found = _crossings(tariff, rows, worth, bids, asks)
+    together = np.maximum(*(_column(side, ADMITTED, rows) for side in (bids, asks)))
+    weights = found.bid - found.ask
+    if tariff.weights == "spread":
+        counted = found.height - together if tariff.fee_basis == "round" else 1
+        weights = weights + tariff.lambda_micro * counted
     for place in np.flatnonzero(~found.sure).tolist():
         row = int(rows[place])
-        quote = _quote(tariff, int(values[place]), int(costs[place]), pairs(row))
+        bid, ask = _pair(bids, asks, row)
+        quote = quote_pair(tariff, int(worth[0][place]), int(worth[1][place]), bid.path, ask.path)
         found.crosses[place] = quote is not None
         if quote is not None:
-            found.height[place] = quote.crossed
+            found.height[place], weights[place] = quote.crossed, quote.weight
             found.bid[place], found.ask[place] = quote.bid, quote.ask
-    live = np.flatnonzero(found.crosses)
-    weights = found.bid - found.ask + tariff.lambda_micro
-    together = np.maximum(bids.admitted, asks.admitted)
-    for index in _heaviest_first(rows[live], weights[live], orders):
-        place = int(live[index])
-        height = int(found.height[place])
-        terms = (int(found.bid[place]), int(found.ask[place]))
-        since = int(together[place])
-        yield orders[rows[place]], Quote(int(weights[place]), height, *terms, height - since)
+    rounds = np.where(tariff.weights == "surplus", 1, found.height - together)
+    columns = (rows, weights, found.height, found.bid, found.ask, rounds)
+    live = found.crosses
+    yield from _heaviest_first([column[live] for column in columns], orders)
 
 
-def _quote(tariff: Tariff, value: int, cost: int, pair: tuple[BidSide, AskSide]) -> Quote | None:
-    bid, ask = pair
-    return quote_pair(tariff, value, cost, bid.path, ask.path)
+def _heaviest_first(
+    columns: Sequence[Integers], orders: Sequence[Digest]
+) -> Iterator[tuple[Digest, Quote]]:
+    """Yield (order, terms) by falling weight, of one weight by id.
+
+    The columns are row, weight, height, bid, ask, rounds.
+    """
+    ranked = np.argsort(-columns[1], kind="stable")
+    names, weights, heights, bids, asks, rounds = (column[ranked].tolist() for column in columns)
+    begin, count = 0, len(names)
+    while begin < count:
+        end = begin + 1
+        while end < count and weights[end] == weights[begin]:
+            end += 1
+        run = sorted((orders[names[place]], place) for place in range(begin, end))
+        for order, at in run:
+            yield order, Quote(weights[at], heights[at], bids[at], asks[at], rounds[at])
+        begin = end
 
 
-def _heaviest_first(rows: Integers, weights: Integers, orders: Sequence[Digest]) -> Iterator[int]:
-    """Yield places of rows by falling weight; rows of one weight by the id of their order."""
-    ranked = np.argsort(-weights, kind="stable")
-    names: list[int] = rows.tolist()
-    by_weight = zip(ranked.tolist(), weights[ranked].tolist(), strict=True)
-    for _, run in groupby(by_weight, key=lambda entry: entry[1]):
-        yield from sorted((place for place, _ in run), key=lambda place: orders[names[place]])
+def _crossings(
+    tariff: Tariff, rows: Integers, worth: tuple[Integers, Integers], bids: Bids, asks: Asks
+) -> Crossings:
+    """Find where all pairs cross at once, as the tariff has it."""
+    values, costs = worth
+    caps, floors = values - buyer_fee(tariff, 1), costs + seller_fee(tariff, 1)
+    if tariff.weights == "surplus" or not rows.size:
+        # No price moves: who meets at all meets in the first round both are there.
+        first = np.maximum(*(_column(side, ADMITTED, rows) for side in (bids, asks))) + 1
+        last = np.minimum(*(_column(side, EXPIRES, rows) for side in (bids, asks)))
+        return Crossings(last >= first, first, caps, floors, np.ones(rows.size, dtype=np.bool_))
+    buying, selling = bids.paths(), asks.paths()
+    buying = buying.take(rows) if len(bids.orders) > 1 else buying
+    selling = selling.take(rows) if len(asks.orders) > 1 else selling
+    if tariff.fee_basis == "deal":
+        return find_crossings((values, caps, buying), (costs, floors, selling))
+    return find_crossings_by_round(tariff, (values, buying), (costs, selling))
+
+
+def _column(side: Bids | Asks, field: int, rows: Integers) -> Integers:
+    column: Integers = side.columns()[field]
+    return column[rows] if column.size > 1 else np.broadcast_to(column, rows.shape)

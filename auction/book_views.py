@@ -61,6 +61,8 @@ def _part_document(
 ) -> Document:
     service, demand, supply = _prices(view, broker, record, part, height)
     crossing = sum(1 for high, low in zip(demand, supply, strict=False) if high >= low)
+    if record.status == "suspended":
+        crossing = 0  # its orders are being closed: none will meet
     return {
         "tariff": part[0],
         "service_class": part[1],

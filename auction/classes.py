@@ -70,7 +70,7 @@ class ClassBook:
     def __init__(self, overlay: Overlay, tariff: Tariff, next_round: int) -> None:
         self.overlay, self.tariff, self.next_round = overlay, tariff, next_round
 
-    def size_against(self, _record: OpenOrder) -> int:
+    def work_against(self, _record: OpenOrder) -> int:
         """Return the work of one arrival, in pairs: it is compared with nobody yet."""
         return 1
 

@@ -21,7 +21,7 @@ from auction import keys
 from auction.arrays import Graph, verify_graph
 from auction.certificate import are_split, join_label, verify
 from auction.classes import mark
-from auction.departures import close_departed
+from auction.departures import close_stranded
 from auction.edges import postpone
 from auction.halvings import note_deferral, note_round
 from auction.matching import FREE, WorkExceeded
@@ -68,7 +68,7 @@ def seal(context: BlockContext, overlay: Overlay, sealed: bytes | None) -> bytes
     Returns the sealed bytes.  Raises Rejected(BAD_CLEARING), before anything is applied.
     """
     market = market_parameters(overlay)
-    close_departed(overlay, context.height, market)
+    close_stranded(overlay, context.height, market)
     live = live_round(overlay, context.height, context.seed)
     if sealed is None:
         clearing = solve_round(live, context.seed, market, context.parameters.max_sealed_bytes)

@@ -11,105 +11,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from auction.brokers import Tariff
 from auction.pairs import Booleans, Integers
-from auction.pricing import UNIT, Path
+from auction.paths import COARSE_SHIFT, LARGEST, Paths
+from auction.pricing import UNIT
 from ledger.types import PPM
 
 _LANE, _HALF = 40, 20
 _LANE_MASK, _HALF_MASK = (1 << _LANE) - 1, (1 << _HALF) - 1
-_LARGEST = (1 << 63) - 1
-"""Stands for a factor of 2^63 and more, of an ask that opens at over eight times its cost."""
 
 _COARSE_BITS = 30
-_COARSE_SHIFT = 32
-_COARSE_UNIT = UNIT >> _COARSE_SHIFT
-
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """Price paths in columns: admission, last height, and the ladders one after the other."""
-
-    admitted: Integers
-    expires: Integers
-    shift: Integers
-    """Place of a ladder's first factor, less the admission."""
-    end: Integers
-    """Place of its last factor, which is UNIT."""
-    factors: Integers
-    coarse: Integers
-    """The factors without their lower digits."""
-
-    def take(self, rows: Integers) -> "Paths":
-        """Return the paths of some rows."""
-        return Paths(
-            self.admitted[rows],
-            self.expires[rows],
-            self.shift[rows],
-            self.end[rows],
-            self.factors,
-            self.coarse,
-        )
-
-    def places(self, heights: Integers) -> Integers:
-        """Return where the factor of each path is at its height, which is after its admission."""
-        places: Integers = np.minimum(heights + self.shift, self.end)
-        return places
-
-    @property
-    def settled(self) -> Integers:
-        """First heights at which prices move no more."""
-        return self.end - self.shift
-
-
-class PathColumns:
-    """Price paths kept by column, growing at the end."""
-
-    __slots__ = ("_fresh", "_paths", "count")
-
-    def __init__(self) -> None:
-        self._paths = paths_of([])
-        self._fresh: list[Path] = []
-        self.count = 0
-
-    def append(self, path: Path) -> None:
-        """Add a path."""
-        self._fresh.append(path)
-        self.count += 1
-
-    def all(self) -> Paths:
-        """Return the paths."""
-        if self._fresh:
-            old, new = self._paths, paths_of(self._fresh)
-            size = old.factors.size
-            columns = (
-                (old.admitted, new.admitted),
-                (old.expires, new.expires),
-                (old.shift, new.shift + size),
-                (old.end, new.end + size),
-                (old.factors, new.factors),
-                (old.coarse, new.coarse),
-            )
-            self._paths = Paths(*(np.concatenate(column) for column in columns))
-            self._fresh = []
-        return self._paths
-
-
-def paths_of(paths: list[Path]) -> Paths:
-    """Return paths in columns."""
-    admitted = np.array([path.admitted for path in paths], dtype=np.int64)
-    ends = np.cumsum(np.array([len(path.ladder) for path in paths], dtype=np.int64))
-    begins = np.concatenate([np.zeros(1, dtype=np.int64), ends])[:-1]
-    factors = np.array(
-        [min(factor, _LARGEST) for path in paths for factor in path.ladder], dtype=np.int64
-    )
-    return Paths(
-        admitted,
-        np.array([path.expires for path in paths], dtype=np.int64),
-        begins - admitted,
-        ends - 1,
-        factors,
-        factors >> _COARSE_SHIFT,
-    )
+_COARSE_UNIT = UNIT >> COARSE_SHIFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +68,48 @@ def find_crossings(
     return Crossings(meets & opens, low, bids[0], asks[0], sure | ~opens)
 
 
+def find_crossings_by_round(
+    tariff: Tariff, buyers: tuple[Integers, Paths], sellers: tuple[Integers, Paths]
+) -> Crossings:
+    """Find the same where the fee counts rounds: either side is (worth, paths), value >= cost.
+
+    As in the plain function: unclamped prices are monotone, so from where those have crossed one
+    round after the other is tried, each with its fee, until the clamps have passed each other.
+    """
+    (values, bid_paths), (costs, ask_paths) = buyers, sellers
+    start = find_crossings((values, values, bid_paths), (costs, costs, ask_paths))
+    together = np.maximum(bid_paths.admitted, ask_paths.admitted) + np.zeros_like(values)
+    settled = np.maximum(bid_paths.settled, ask_paths.settled)
+    last = np.minimum(
+        np.minimum(bid_paths.expires, ask_paths.expires), np.maximum(together + 1, settled)
+    )
+    height, bid, ask = start.height.copy(), start.bid.copy(), start.ask.copy()
+    crosses, sure = np.zeros_like(start.crosses), start.sure.copy()
+    live = np.flatnonzero(start.crosses & start.sure)
+    while live.size:
+        at = height[live]
+        total = tariff.lambda_micro * (at - together[live])
+        own = total // PPM * tariff.sigma_ppm + total % PPM * tariff.sigma_ppm // PPM
+        cap, floor = values[live] - own, costs[live] + total - own
+        may = (cap >= floor) & (at <= last[live])
+        bids, asks, exact = _prices(
+            (values[live], cap, _rows(bid_paths, live)),
+            (costs[live], floor, _rows(ask_paths, live)),
+            at,
+        )
+        meets = may & (bids >= asks)
+        crosses[live], bid[live], ask[live] = meets, bids, asks
+        sure[live] = exact | ~may
+        live = live[may & exact & ~meets]
+        height[live] += 1
+    return Crossings(crosses, height, bid, ask, sure)
+
+
+def _rows(paths: Paths, rows: Integers) -> Paths:
+    """Return the paths of some rows; a side of one order meets every row."""
+    return paths if paths.admitted.size == 1 else paths.take(rows)
+
+
 def _coarse(
     buyers: tuple[Integers, Integers, Paths], sellers: tuple[Integers, Integers, Paths]
 ) -> tuple[Integers, Integers, Integers, Integers]:
@@ -179,7 +133,7 @@ def _prices(
     fall = ask_paths.factors[ask_paths.places(heights)]
     bid, _ = _times_factor(value, rise)
     ask, part = _times_factor(cost, fall)
-    return np.minimum(cap, bid), np.maximum(floor, ask + part), fall < _LARGEST
+    return np.minimum(cap, bid), np.maximum(floor, ask + part), fall < LARGEST
 
 
 def _times_factor(worth: Integers, factor: Integers) -> tuple[Integers, Booleans]:

@@ -9,8 +9,10 @@ A record is edited as bytes; decoding all pairs of a neighbour to drop one would
 part of the cost of closing an order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import itemgetter
 from struct import Struct
 
 import numpy as np
@@ -76,23 +78,36 @@ def unpack_pairs(records: Sequence[bytes]) -> tuple[list[int], list[Digest], Int
     return counts, others, numbers
 
 
-def lightest_edge(view: View, order: Digest, cap: int) -> tuple[int, Digest] | None:
-    """Return weight and other order of the lightest pair (ties: the higher id) of a full order.
+def is_full(view: View, order: Digest, cap: int) -> bool:
+    """Say whether an order keeps as many pairs as it may."""
+    stored = view.get(keys.EDGE + order)
+    return stored is not None and len(stored) >= _HEAD_BYTES + cap * _ENTRY.size
 
-    None for an order that keeps fewer than `cap` pairs.
+
+def lightest_edge(view: View, order: Digest, weight: int) -> Digest | None:
+    """Return the other order of the lightest pair (ties: the higher id) of one that keeps some.
+
+    None where that pair is no lighter than `weight`: most of thousands a new order may be held
+    against, so it is found out first.
     """
     stored = view.get(keys.EDGE + order) or b""
     size = _ENTRY.size
-    if len(stored) < _HEAD_BYTES + cap * size:
+    weights = _weights_of((len(stored) - _HEAD_BYTES) // size)(stored)
+    least = min(weights)
+    if int.from_bytes(least, "big") >= weight:
         return None
     starts = range(_HEAD_BYTES, len(stored), size)
-    least = min(stored[start + 32 : start + _DUE_START] for start in starts)
-    others = (
-        stored[start : start + 32]
-        for start in starts
-        if stored[start + 32 : start + _DUE_START] == least
-    )
-    return int.from_bytes(least, "big"), max(others)
+    rows = zip(starts, weights, strict=False)
+    return max(stored[start : start + 32] for start, each in rows if each == least)
+
+
+@lru_cache(maxsize=512)
+def _weights_of(count: int) -> Callable[[bytes], tuple[bytes, ...]]:
+    """Return what takes the weights out of a record of so many pairs, at least one."""
+    starts = range(_HEAD_BYTES + 32, _HEAD_BYTES + count * _ENTRY.size, _ENTRY.size)
+    fields = [slice(start, start + 8) for start in starts]
+    # With one item alone `itemgetter` returns no tuple; the second is the same weight again.
+    return itemgetter(*fields, fields[0])
 
 
 def has_edges(view: View, order: Digest) -> bool:

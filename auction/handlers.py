@@ -27,6 +27,7 @@ from auction.agreements import rate
 from auction.brokers import require_broker
 from auction.classes import require_class
 from auction.departures import close_unmatched, withdraw
+from auction.expiry import require_room
 from auction.orders import (
     OpenOrder,
     commit,
@@ -58,6 +59,9 @@ from ledger.transactions import Action
 from ledger.types import Address, Digest
 
 _LEAST_THETA_MILLI = 1
+
+_COMMITTED_ALREADY = Resources(0, 0, 0)
+"""What a reprice adds to what its server has committed: it keeps its slot."""
 
 
 def place_bid(context: ActionContext, overlay: Overlay, bid: Bid) -> None:
@@ -105,13 +109,14 @@ def reprice_order(context: ActionContext, overlay: Overlay, action: Reprice) -> 
         terms = replace(terms, **price_fields(price))
         worst, level = _worst_case(overlay, terms)
     elif isinstance(terms, Ask) and isinstance(price, AskPrice):
-        _require_seller(context, overlay)
+        member = _require_seller(context, overlay)
         terms = replace(terms, **price_fields(price))
         _require_cost(terms)
+        _require_resources(overlay, context.sender, member, _COMMITTED_ALREADY)
         level = comprehensive_resource(terms.resources, context.block.parameters)
     else:
         raise Rejected(Reason.WRONG_SIDE, f"the order is a {record.side}")
-    again = _admissible(context, overlay, terms, (worst, level), own=1)
+    again = _admissible(context, overlay, terms, (worst, level), record)
     withdraw(overlay, order, record, context.block.height)
     release(overlay, record.owner, record.reserved_micro)
     reserve(overlay, record.owner, again.reserved_micro)
@@ -201,7 +206,7 @@ def _open(
     bids, asks = side_counts(overlay, broker)
     if (bids if isinstance(terms, Bid) else asks) >= market.orders_per_side:
         raise Rejected(Reason.LIMIT_EXCEEDED, "this side of the book is full")
-    record = _admissible(context, overlay, terms, (reserve_micro, resource), own=0)
+    record = _admissible(context, overlay, terms, (reserve_micro, resource), None)
     reserve(overlay, context.sender, record.reserved_micro)
     insert(overlay, order_id(context.transaction_id, context.action_index), record)
 
@@ -211,13 +216,12 @@ def _admissible(
     overlay: Overlay,
     terms: Bid | Ask,
     worth: tuple[int, int],
-    *,
-    own: int,
+    before: OpenOrder | None,
 ) -> OpenOrder:
-    """Return the record of an order sent or repriced now; `own` of the owner's orders are itself.
+    """Return the record of an order sent now, or repriced now that was `before`.
 
     `worth` is what it may come to cost and its resource level.  Raises Rejected: UNKNOWN_BROKER,
-    BROKER_SUSPENDED, ORDER_EXPIRED, ORDER_TOO_LONG, UNFIT_FOR_CLASS, STEP_TOO_SMALL.
+    BROKER_SUSPENDED, ORDER_EXPIRED, ORDER_TOO_LONG, EXPIRY_FULL, UNFIT_FOR_CLASS, STEP_TOO_SMALL.
     """
     broker = require_broker(overlay, terms.broker)
     market = market_parameters(overlay)
@@ -226,8 +230,10 @@ def _admissible(
         raise Rejected(Reason.ORDER_EXPIRED, f"last round {terms.expires}, this is block {height}")
     if terms.expires > height + market.order_blocks:
         raise Rejected(Reason.ORDER_TOO_LONG, f"at most {market.order_blocks} blocks")
+    if before is None or before.terms.expires != terms.expires:
+        require_room(overlay, height, terms.expires, market)
     address, owner = bytes.fromhex(terms.broker), bytes.fromhex(context.sender)
-    others = open_count(overlay, address, owner) - own
+    others = open_count(overlay, address, owner) - (before is not None)
     require_class(broker.tariff, terms, worth[1], others)
     record = OpenOrder(
         owner=context.sender,

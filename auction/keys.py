@@ -9,7 +9,9 @@ orders under different versions never meet.
     tally/<broker><owner>              open orders of an account in a book
     sides/<broker>                     open orders of a book on each side
     expiry/<height><order>             orders whose last round is that height's
+    expiring/<height>                  how many those are
     arrival/<height><order>            orders waiting to be paired with the book
+    row/<book><side><order>            an admitted order of a book with pairs, as integers
     edge/<order>                       the pairs an open order keeps
     due/<height><book><bid>            bids with a pair that crosses at that height
     vintage/<book>                     open orders under one version of a broker's tariff
@@ -17,11 +19,14 @@ orders under different versions never meet.
     halvings/<book>[<class>]           how often its round is halved, when it was last deferred
     class/<book><class><side><order>   open orders of a class of equal services, with their price
     class_due/<height><book><class>    classes in which something changed before that round
+    frozen/<broker>                    suspended brokers with orders still to be closed
+    ask_seller/<seller><order>         open asks of a server
     service/<seller>                   what a server has served, been paid and been rated
     committed/<seller>                 resources in open asks and running agreements
     agreement/<agreement>              running, or ended and open to rating
     agreement_due/<height><agreement>  what ends, or falls out of its window, at that height
     agreement_seller/<seller><agreement>  running agreements of a server
+    agreement_late/                    first height of which not all that was due is done
 """
 
 HEIGHT_BYTES = 8
@@ -41,7 +46,9 @@ BOOK = b"book/"
 TALLY = b"tally/"
 SIDES = b"sides/"
 EXPIRY = b"expiry/"
+EXPIRING = b"expiring/"
 ARRIVAL = b"arrival/"
+ROW = b"row/"
 EDGE = b"edge/"
 DUE = b"due/"
 VINTAGE = b"vintage/"
@@ -49,11 +56,16 @@ TARIFF_DUE = b"tariff_due/"
 HALVINGS = b"halvings/"
 CLASS = b"class/"
 CLASS_DUE = b"class_due/"
+FROZEN = b"frozen/"
+ASK_SELLER = b"ask_seller/"
 SERVICE = b"service/"
 COMMITTED = b"committed/"
 AGREEMENT = b"agreement/"
 AGREEMENT_DUE = b"agreement_due/"
 AGREEMENT_SELLER = b"agreement_seller/"
+
+LATE_KEY = b"agreement_late/"
+"""First height of `agreement_due` with something left to do, eight bytes big-endian."""
 
 DEFERRED_KEY = b"round/deferred"
 """Last height whose builder deferred a book, eight bytes big-endian."""

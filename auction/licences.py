@@ -2,8 +2,10 @@
 
 `apply_broker` is open to anyone who is neither a member nor registered otherwise.  The tariff in an
 application cannot change while it stands or is voted on, so the members know what they admit.  A
-suspended broker's book is closed at once; it may be admitted again, under its old tariff or under a
-new one it has applied with since.  How an active broker changes its tariff: `auction.tariffs`.
+suspended broker's book is frozen at once: no round, no new order; its orders close some a block
+(`auction.departures`).  When the last has gone it may be admitted again, under its old tariff or
+under a new one it has applied with since.  How an active broker changes its tariff:
+`auction.tariffs`.
 """
 
 from collections.abc import Mapping
@@ -11,7 +13,7 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from auction.brokers import Broker, Tariff, brokers, check_tariff, read_broker, write_broker
-from auction.departures import close_book
+from auction.departures import freeze, thaw
 from auction.sealed import MAX_BROKERS, least_bytes
 from auction.tariffs import with_tariff, withdraw_change
 from ledger.codec import Codec, Record, encode
@@ -73,13 +75,15 @@ def apply_broker(context: ActionContext, overlay: Overlay, action: ApplyBroker) 
 def admit_broker(context: ActionContext, overlay: Overlay, change: AdmitBroker) -> None:
     """Open a broker's book.
 
-    Raises NO_APPLICATION, ALREADY_REGISTERED, and LIMIT_EXCEEDED where a block could not hold the
+    Raises NO_APPLICATION, ALREADY_REGISTERED, BOOK_CLOSING while orders from before its suspension
+    are open (none of them may meet a new one), and LIMIT_EXCEEDED where a block could not hold the
     rounds of one more broker: nobody could seal it.
     """
     account, height = change.account, context.block.height
     former = read_broker(overlay, account)
     if former is not None and _is_open(former):
         raise Rejected(Reason.ALREADY_REGISTERED, "the broker's book is open")
+    thaw(overlay, account)
     application = read_broker_application(overlay, account, height)
     if application is not None:
         broker = Broker(name=application.name, tariff=application.tariff)
@@ -112,12 +116,15 @@ def _require_room(context: ActionContext, overlay: Overlay) -> None:
         raise Rejected(Reason.LIMIT_EXCEEDED, f"{active} brokers are all a block has room for")
 
 
-def suspend_broker(context: ActionContext, overlay: Overlay, change: SuspendBroker) -> None:
-    """Close a broker's book; every order gets back what it set aside.  Raises UNKNOWN_BROKER."""
+def suspend_broker(_context: ActionContext, overlay: Overlay, change: SuspendBroker) -> None:
+    """Freeze a broker's book; every order closes and gets back what it set aside, some a block.
+
+    Raises UNKNOWN_BROKER.
+    """
     broker = read_broker(overlay, change.account)
     if broker is None or not _is_open(broker):
         raise Rejected(Reason.UNKNOWN_BROKER, "no broker with an open book")
-    close_book(overlay, change.account, context.block.height)
+    freeze(overlay, change.account)
     broker = withdraw_change(overlay, change.account, broker)
     write_broker(overlay, change.account, replace(broker, status="suspended"))
     facts = {"broker": change.account, "name": broker.name}

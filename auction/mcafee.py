@@ -119,8 +119,8 @@ def live_classes(view: View, height: int) -> Iterator[LiveClass]:
         record = read_broker(view, broker.hex())
         if record is None:
             raise Corrupt(f"a class without its broker {broker.hex()}")
-        if not record.remembers(version):
-            # The last order under it left after the round, and another tariff came in force.
+        if record.status != "active" or not record.remembers(version):
+            # It is frozen; or its last order left after a round, and its tariff is forgotten.
             continue
         found = standing_class(view, (broker, version, number), record.tariff_of(version))
         if not found.bids or not found.asks:

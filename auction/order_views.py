@@ -50,6 +50,12 @@ SHOWN_ROUNDS = 1_024
 """Rounds behind and ahead that the document of one order lists."""
 
 
+_FROZEN: Document = {
+    "reason": "broker_suspended",
+    "hint": "its broker was suspended: it is closed soon and gets everything back",
+}
+
+
 def orders(
     view: View,
     *,
@@ -99,7 +105,9 @@ def order(view: View, order_hex: str, height: int) -> Document | None:
         "path": _path_document(Priced(entry), worth, tariff, height, whole=True),
         "valued_for": partner,
         "pairs": [_edge_document(edge) for edge in edges],
-        "unmatched": _unmatched(view, tariff, (identity, entry), edges, height),
+        "unmatched": _FROZEN
+        if record.status == "suspended"
+        else _unmatched(view, tariff, (identity, entry), edges, height),
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import islice, takewhile
 from typing import Literal
 
-from auction import keys
+from auction import expiry, keys
 from auction.actions import Ask, Bid
 from auction.halvings import forget_halvings
 from ledger.accounts import release
@@ -77,6 +77,11 @@ def record_key(broker: bytes, side: bytes, order: Digest) -> bytes:
     return keys.BOOK + broker + side + order
 
 
+def row_key(record: OpenOrder, order: Digest) -> bytes:
+    """Return the state key of an admitted order's row (`auction.book_sides`)."""
+    return keys.ROW + record.book + side_byte(record) + order
+
+
 def decode_order(stored: bytes) -> OpenOrder:
     """Return the order of stored bytes."""
     return _ORDERS.decode_trusted(stored)
@@ -116,6 +121,21 @@ def queue_place(view: View, order: Digest, record: OpenOrder) -> int:
     return sum(1 for _ in takewhile(lambda key: key < own, islice(queue, QUEUE_COUNTED)))
 
 
+def asks_of(view: View, seller: bytes) -> Iterator[tuple[Digest, OpenOrder]]:
+    """Yield the open asks of a server in all books, in ascending order of id."""
+    prefix = keys.ASK_SELLER + seller
+    for key, _ in view.scan(prefix):
+        order = key[len(prefix) :]
+        record = read_order(view, order)
+        if record is None:
+            raise Corrupt(f"ask {order.hex()} is indexed under its server but not open")
+        yield order, record
+
+
+def _seller_key(record: OpenOrder) -> bytes:
+    return keys.ASK_SELLER + bytes.fromhex(record.owner)
+
+
 def open_count(view: View, broker: bytes, owner: bytes) -> int:
     """Return how many orders an account has open in a book."""
     stored = view.get(keys.TALLY + broker + owner)
@@ -135,18 +155,21 @@ def insert(overlay: Overlay, order: Digest, record: OpenOrder) -> None:
     broker, side = bytes.fromhex(record.terms.broker), side_byte(record)
     overlay.put(keys.ORDER + order, broker + side)
     write_order(overlay, order, record)
-    overlay.put(keys.at_height(keys.EXPIRY, record.terms.expires) + order, keys.PRESENT)
+    expiry.enter(overlay, order, record.terms.expires)
     overlay.put(keys.at_height(keys.ARRIVAL, record.submitted) + order, keys.PRESENT)
+    if side == keys.ASKS:
+        overlay.put(_seller_key(record) + order, keys.PRESENT)
     _count(overlay, broker, record, 1)
     _report(overlay, "order.opened", order, record)
 
 
 def exchange(overlay: Overlay, order: Digest, before: OpenOrder, after: OpenOrder) -> None:
     """Put another record in the place of an open order without pairs: it joins its book anew."""
-    overlay.delete(keys.at_height(keys.EXPIRY, before.terms.expires) + order)
+    expiry.leave(overlay, order, before.terms.expires)
     overlay.delete(keys.at_height(keys.ARRIVAL, before.submitted) + order)
-    overlay.put(keys.at_height(keys.EXPIRY, after.terms.expires) + order, keys.PRESENT)
+    expiry.enter(overlay, order, after.terms.expires)
     overlay.put(keys.at_height(keys.ARRIVAL, after.submitted) + order, keys.PRESENT)
+    overlay.delete(row_key(before, order))
     _count_book(overlay, before, -1)
     _count_book(overlay, after, 1)
     write_order(overlay, order, after)
@@ -180,7 +203,10 @@ def remove(overlay: Overlay, order: Digest, record: OpenOrder, reason: CloseReas
     broker, side = bytes.fromhex(record.terms.broker), side_byte(record)
     overlay.delete(keys.ORDER + order)
     overlay.delete(record_key(broker, side, order))
-    overlay.delete(keys.at_height(keys.EXPIRY, record.terms.expires) + order)
+    overlay.delete(row_key(record, order))
+    expiry.leave(overlay, order, record.terms.expires)
+    if side == keys.ASKS:
+        overlay.delete(_seller_key(record) + order)
     if not record.admitted:
         overlay.delete(keys.at_height(keys.ARRIVAL, record.submitted) + order)
     _count(overlay, broker, record, -1)

@@ -38,15 +38,22 @@ class MarketParameters(Record, kw_only=True):
     """Open orders on one side of one book: bounds what one admission costs."""
     degree_cap: Degree = 16
     """Edges an order keeps, its heaviest."""
-    pairs_per_block: Work = 16_000
+    pairs_per_block: Work = 10_000
     """Pairs valued in one block; arrivals beyond wait for the next block, in order."""
     work_per_block: Work = 1_000_000
     """Visits of pairs the solver may spend in one block; books share it evenly, and one that does
     not get by with its share is deferred."""
-    ladder_rounds: Rounds = 1_024
+    ladder_rounds: Rounds = 256
     """Rounds within which an order's price must reach its reservation."""
     ladder_rounds_under_round_fee: Rounds = 128
     """The same where the fee counts rounds: there a crossing is found by stepping."""
+    expiries_per_block: OrderCount = 200
+    """Open orders that may have their last round at one height: they close in one block."""
+    closings_per_block: OrderCount = 150
+    """Orders of suspended brokers, and asks and agreements of servers that left, ended in one
+    block; the others wait for the next."""
+    settlements_per_block: OrderCount = 400
+    """Agreements paid, or dropped after their rating window, in one block; others wait likewise."""
     order_blocks: Blocks = 10_000
     """Longest life of an order."""
     largest_resource: Resource = 1_000_000

@@ -98,6 +98,8 @@ def live_books(view: View, height: int) -> Iterator[LiveBook]:
         record = read_broker(view, broker.hex())
         if record is None:
             raise Corrupt(f"a book without its broker {broker.hex()}")
+        if record.status != "active":
+            continue  # frozen: its orders are being closed
         bids = tuple(bid for _, bid in entries)
         place = (broker, version, record.tariff_of(version))
         whole = _live_book(place, bids, _records(view, bids), height)

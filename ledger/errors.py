@@ -69,6 +69,7 @@ class Reason(StrEnum):
     UNKNOWN_AGREEMENT = "unknown_agreement"
     UNKNOWN_BROKER = "unknown_broker"
     BROKER_SUSPENDED = "broker_suspended"
+    BOOK_CLOSING = "book_closing"  # orders of the suspended broker are still being closed
     INVALID_TARIFF = "invalid_tariff"
     NOT_OWNER = "not_owner"  # only the owner of an order, or the buyer of an agreement
     NOT_COMPLIANT = "not_compliant"  # the server's resources are below the chain's threshold
@@ -76,6 +77,7 @@ class Reason(StrEnum):
     UNFIT_FOR_CLASS = "unfit_for_class"  # a book of equal services cannot hold such an order
     ORDER_EXPIRED = "order_expired"  # its last round is not ahead of it
     ORDER_TOO_LONG = "order_too_long"  # it would stay open longer than the chain allows
+    EXPIRY_FULL = "expiry_full"  # as many orders as may have their last round at that height
     PRICE_OUT_OF_BOUNDS = "price_out_of_bounds"  # a value, cost or price beyond 2^50 micro
     STEP_TOO_SMALL = "step_too_small"  # its price would take too many rounds to its reservation
     RESOURCES_EXCEEDED = "resources_exceeded"  # more than the server declared

@@ -35,7 +35,7 @@ from ledger.members import (
     write_member,
 )
 from ledger.parameters import LedgerParameters, ledger_parameters
-from ledger.proposals import AdmitMember, EjectMember, electorate, is_open
+from ledger.proposals import AdmitMember, EjectMember, Executor, electorate, is_open
 from ledger.state import Event, Overlay, View
 from ledger.transactions import Action
 from ledger.types import Address, Endpoint, Height, Hex32, Name
@@ -139,13 +139,8 @@ def update_with(committed: Committed) -> Handler:
         require_first(context)
         sender = context.sender
         member = require_member(overlay, sender, "active", "jailed", "admitted")
-        promised, stated = committed(overlay, sender), action.resources
-        if (
-            stated.computation < promised.computation
-            or stated.communication < promised.communication
-            or stated.modelling < promised.modelling
-        ):
-            raise Rejected(Reason.RESOURCES_EXCEEDED, "open asks and agreements need more")
+        stated = action.resources
+        _require_promised(committed(overlay, sender), stated)
         if action.vrf_key != member.vrf_key:
             _require_vrf_key(sender, action.vrf_key)
         changed = replace(
@@ -173,6 +168,30 @@ def leave(context: ActionContext, overlay: Overlay, _action: Leave) -> None:
     member = require_member(overlay, context.sender, "active", "jailed", "admitted")
     _require_another(overlay, context.sender)
     _depart(overlay, context.sender, member, "member.left")
+
+
+def admit_with(committed: Committed) -> Executor:
+    """Return the executor of an admission under the promises `committed` knows of."""
+
+    def admit_within(context: ActionContext, overlay: Overlay, change: AdmitMember) -> None:
+        """Admit.  Raises what `admit` does, and RESOURCES_EXCEEDED.
+
+        Who left and comes back may have promises that have not been ended yet.
+        """
+        admit(context, overlay, change)
+        member = require_member(overlay, change.account, "admitted", "active")
+        _require_promised(committed(overlay, change.account), member.resources)
+
+    return admit_within
+
+
+def _require_promised(promised: Resources, stated: Resources) -> None:
+    if (
+        stated.computation < promised.computation
+        or stated.communication < promised.communication
+        or stated.modelling < promised.modelling
+    ):
+        raise Rejected(Reason.RESOURCES_EXCEEDED, "open asks and agreements need more")
 
 
 def admit(context: ActionContext, overlay: Overlay, change: AdmitMember) -> None:

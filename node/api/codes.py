@@ -69,6 +69,11 @@ KINDS: Mapping[str, Kind] = {
     "unknown_agreement": Kind(422, "There is no such agreement", "See /v1/agreements."),
     "unknown_broker": Kind(422, "There is no such broker", "See /v1/brokers."),
     "broker_suspended": Kind(422, "The broker is suspended", "Choose another from /v1/brokers."),
+    "book_closing": Kind(
+        422,
+        "The book of the suspended broker is still being closed",
+        "Propose it some blocks later.",
+    ),
     "invalid_tariff": Kind(422, "The tariff contradicts itself", "See the docs on brokers."),
     "not_owner": Kind(403, "It belongs to another account", "Sign with the owner's key."),
     "not_compliant": Kind(
@@ -84,6 +89,9 @@ KINDS: Mapping[str, Kind] = {
     ),
     "order_expired": Kind(422, "The order would be over at once", "Give a later `expires`."),
     "order_too_long": Kind(422, "The order would stay too long", "See `order_blocks`."),
+    "expiry_full": Kind(
+        422, "Too many orders end at that height", "Give the `expires` that `detail` names."
+    ),
     "price_out_of_bounds": Kind(422, "A price passes the bounds", "Check the terms of the order."),
     "step_too_small": Kind(422, "The price would move too slowly", "Raise `omega_micro`."),
     "resources_exceeded": Kind(

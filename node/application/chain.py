@@ -66,7 +66,7 @@ ACTIONS = (
 )
 
 EXECUTORS: Mapping[type[Change], Executor] = {
-    AdmitMember: membership.admit,
+    AdmitMember: membership.admit_with(committed_resources),
     EjectMember: membership.eject,
     **LICENCE_EXECUTORS,
     SetParameter: parameter_executor(

@@ -13,9 +13,10 @@ from hashlib import sha256
 
 from auction import keys
 from auction.actions import Ask, Bid, CostModel, UtilityModel
+from auction.book_sides import pack
 from auction.brokers import Broker, Tariff, write_broker
 from auction.edges import Edge, link
-from auction.orders import OpenOrder, insert
+from auction.orders import OpenOrder, insert, row_key
 from auction.pairing import AskSide, BidSide, evaluate
 from auction.parameters import MarketParameters, write_parameters
 from auction.rounds import LiveBook, live_books
@@ -160,7 +161,9 @@ def standing_book(count: int, tariff: Tariff, seed: int) -> Overlay:
     write_broker(overlay, BROKER, Broker(name="bench", tariff=tariff))
     chance = random.Random(seed)
     for number in range(count):
-        insert(overlay, name_of("ask", number), make_ask(chance, number))
+        record = make_ask(chance, number)
+        insert(overlay, name_of("ask", number), record)
+        overlay.put(row_key(record, name_of("ask", number)), pack(record))
     for key, _ in list(overlay.scan(keys.ARRIVAL)):
         overlay.delete(key)
     return overlay

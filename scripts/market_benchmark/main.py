@@ -3,6 +3,7 @@
     python3 scripts/bench_market.py            # up to 10000 x 50; a few minutes
     python3 scripts/bench_market.py --quick    # books of 200 and 1000 orders a side; seconds
     python3 scripts/bench_market.py --require  # exit status 1 unless every target is met
+    python3 scripts/bench_market.py --worst    # the dearest block, in parts (`worst.py`)
     python3 scripts/bench_market.py --json
 
 A cold round has every pair of the book due at once, the worst a chain can meet.  For each book:
@@ -56,6 +57,7 @@ from auction.solving import SOLVERS
 from ledger.execution import BlockContext
 from ledger.parameters import LedgerParameters
 from ledger.state import Overlay
+from scripts.market_benchmark import worst
 from scripts.market_benchmark.books import (
     BROKER,
     HEIGHT,
@@ -249,7 +251,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="the small books only")
     parser.add_argument("--require", action="store_true", help="fail unless all targets are met")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--worst", action="store_true", help="the dearest block instead, in parts")
+    parser.add_argument("--orders", type=int, default=10_000, help="with --worst: orders a side")
     chosen = parser.parse_args(arguments)
+    if chosen.worst:
+        return worst_block(chosen.orders, required=chosen.require, as_json=chosen.json)
     colds, figures = measure(*((QUICK_BOOKS, 2_000) if chosen.quick else (BOOKS, 10_000)))
     verdicts = {name: figures[name] <= TARGETS[name] for name in TARGETS if name in figures}
     if chosen.json:
@@ -259,6 +265,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         report(colds, figures, verdicts)
     return 1 if chosen.require and not all(verdicts.values()) else 0
+
+
+def worst_block(orders: int, *, required: bool, as_json: bool) -> int:
+    """Time and print the parts of the dearest block; 1 if `required` and one is too dear."""
+    found = []
+    for part in worst.parts(orders):
+        found.append(part)
+        if not as_json:
+            verdict = "" if part.ratio <= 1 else "   PAST THE BUDGET"
+            print(f"{part.name:42} {part.count:6} {part.seconds:8.3f} s {part.ratio:6.2f}{verdict}")
+    if as_json:
+        rows = [{"part": p.name, "count": p.count, "s": p.seconds, "ratio": p.ratio} for p in found]
+        print(json.dumps({"budget_s": worst.BUDGET_S, "parts": rows}, indent=1))
+    return 1 if required and any(part.ratio > 1 for part in found) else 0
 
 
 def report(colds: list[Cold], figures: dict[str, float], verdicts: dict[str, bool]) -> None:

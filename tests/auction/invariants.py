@@ -1,6 +1,7 @@
 """What must hold of the market's tables at the end of every block, found by reading all of them."""
 
 from auction import keys
+from auction.book_sides import pack
 from auction.brokers import MAX_LIVE_TARIFFS, brokers, read_broker
 from auction.classes import class_of, price_of_order
 from auction.edges import read_edges
@@ -31,6 +32,7 @@ def check_tables(view: View, next_round: int) -> None:
         assert view.get(keys.at_height(keys.EXPIRY, order.terms.expires) + place[33:])
     assert len(list(view.scan(keys.ORDER))) == len(orders)
     assert len(list(view.scan(keys.EXPIRY))) == len(orders)
+    _check_indexes(view, orders)
     _check_counts(view, orders)
     _check_books(view, orders, next_round)
     armed = {}
@@ -52,6 +54,9 @@ def check_tables(view: View, next_round: int) -> None:
             assert edge.weight >= 0
         if order.side == "bid" and edges:
             first = max(next_round, min(edge.due for edge in edges))
+            if is_frozen(view, order):
+                # Its round passed without it; the entry goes when the order closes.
+                first = int.from_bytes((view.get(keys.EDGE + order_id) or b"")[:8], "big")
             armed[order_id] = first
     due = {
         key[len(keys.DUE) + 8 + keys.BOOK_BYTES :]: int.from_bytes(key[len(keys.DUE) :][:8], "big")
@@ -63,6 +68,37 @@ def check_tables(view: View, next_round: int) -> None:
     )
 
 
+def is_frozen(view: View, order: OpenOrder) -> bool:
+    """Say whether an order's broker is suspended."""
+    broker = read_broker(view, order.terms.broker)
+    assert broker is not None
+    return broker.status == "suspended"
+
+
+def _check_indexes(view: View, orders: dict[bytes, OpenOrder]) -> None:
+    """What is kept beside the records says what the records say."""
+    expiring: dict[bytes, int] = {}
+    asks: dict[bytes, None] = {}
+    rows: dict[bytes, bytes] = {}
+    frozen: dict[bytes, None] = {}
+    for order_id, order in orders.items():
+        height = keys.height_bytes(order.terms.expires)
+        expiring[height] = expiring.get(height, 0) + 1
+        if order.side == "ask":
+            asks[bytes.fromhex(order.owner) + order_id] = None
+        broker = read_broker(view, order.terms.broker)
+        assert broker is not None
+        if order.admitted and not broker.tariff_of(order.tariff).classes:
+            rows[order.book + side_byte(order) + order_id] = pack(order)
+        if is_frozen(view, order):
+            frozen[bytes.fromhex(order.terms.broker)] = None
+    found = {key[len(keys.EXPIRING) :]: value for key, value in view.scan(keys.EXPIRING)}
+    assert {key: int.from_bytes(value, "big") for key, value in found.items()} == expiring
+    assert {key[len(keys.ASK_SELLER) :] for key, _ in view.scan(keys.ASK_SELLER)} == {*asks}
+    assert {key[len(keys.ROW) :]: value for key, value in view.scan(keys.ROW)} == rows
+    assert {key[len(keys.FROZEN) :] for key, _ in view.scan(keys.FROZEN)} >= {*frozen}
+
+
 def _check_books(view: View, orders: dict[bytes, OpenOrder], next_round: int) -> None:
     """Versions, classes and announced tariffs agree with the orders and the brokers."""
     vintages: dict[bytes, int] = {}
@@ -71,7 +107,6 @@ def _check_books(view: View, orders: dict[bytes, OpenOrder], next_round: int) ->
         vintages[order.book] = vintages.get(order.book, 0) + 1
         broker = read_broker(view, order.terms.broker)
         assert broker is not None
-        assert broker.status == "active"
         tariff = broker.tariff_of(order.tariff)
         if tariff.classes and order.admitted:
             number = class_of(tariff, order.terms, order.resource)

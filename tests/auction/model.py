@@ -58,6 +58,8 @@ class ModelAgreement:
     until: int = 0
     """Last height at which it may be rated; 0 while it runs."""
     rated: bool = False
+    dropped: bool = False
+    """Whether its rating window was closed for good."""
 
 
 @dataclass
@@ -163,7 +165,7 @@ class Model:
         """Return the admitted orders of every book, a broker and a tariff version."""
         found: dict[tuple[str, int], list[str]] = {}
         for name, order in self.orders.items():
-            if order.admitted:
+            if order.admitted and not self.brokers[order.terms.broker].suspended:
                 found.setdefault((order.terms.broker, order.version), []).append(name)
         return found
 
@@ -253,13 +255,20 @@ class Model:
 
     def pass_height(self, height: int) -> None:
         """Pay what ends, expire what is over, admit what waits, put tariffs in force."""
-        for running in self.agreements.values():
-            if not running.until and running.end == height:
-                self.ended(running, height)
+        due = [
+            (one.until or one.end, name)
+            for name, one in self.agreements.items()
+            if not one.dropped and (one.until or one.end) <= height
+        ]
+        for _, name in sorted(due)[: self.market.settlements_per_block]:
+            if self.agreements[name].until:
+                self.agreements[name].dropped = True
+            else:
+                self.ended(self.agreements[name], height)
         for name, order in list(self.orders.items()):
             if order.terms.expires == height:
                 self.closed(name)
-            elif not order.admitted:
+            elif not order.admitted and not self.brokers[order.terms.broker].suspended:
                 order.admitted = height
         for broker in self.brokers.values():
             if broker.pending and broker.pending[0] == height + 1:
@@ -268,7 +277,8 @@ class Model:
 
     def ended(self, running: ModelAgreement, height: int) -> None:
         """Pay a seller for the time it served."""
-        paid = running.held * (height - running.start) // (running.end - running.start)
+        served = min(height, running.end) - running.start
+        paid = running.held * served // (running.end - running.start)
         self.free[running.seller] += paid
         self.free[running.buyer] += running.held - paid
         running.held, running.until = paid, height + self.market.rating_blocks
@@ -297,23 +307,47 @@ class Model:
             return "not_owner"
         return "ok" if found.until and not found.rated else "rating_closed"
 
-    def departed(self, seller: str, height: int) -> None:
-        """Put a server out: its agreements end pro rata, its asks close."""
-        self.ejected.append(seller)
-        for running in self.agreements.values():
-            if running.seller == seller and not running.until:
-                self.ended(running, height)
-        for name, order in list(self.orders.items()):
-            if order.owner == seller:
-                self.closed(name)
+    def strand(self, height: int) -> None:
+        """Before a round: end what servers and brokers that went have open, so many a block.
+
+        Asks of servers that left first, then their agreements, pro rata, then suspended books.
+        """
+        asks = [
+            (order.owner, name)
+            for name, order in self.orders.items()
+            if order.owner in self.ejected
+        ]
+        running = [
+            (one.seller, name)
+            for name, one in self.agreements.items()
+            if one.seller in self.ejected and not one.until
+        ]
+        left = self.market.closings_per_block
+        for _, name in sorted(asks)[:left]:
+            self.closed(name)
+        left -= min(left, len(asks))
+        for _, name in sorted(running)[:left]:
+            self.ended(self.agreements[name], height)
+        left -= min(left, len(running))
+        frozen = [
+            (order.terms.broker, isinstance(order.terms, Ask), name)
+            for name, order in self.orders.items()
+            if self.brokers[order.terms.broker].suspended
+        ]
+        for _, _, name in sorted(frozen)[:left]:
+            self.closed(name)
 
     def suspended(self, broker: str) -> None:
-        """Close a book."""
-        for name, order in list(self.orders.items()):
-            if order.terms.broker == broker:
-                self.closed(name)
+        """Freeze a book."""
         self.brokers[broker].suspended = True
         self.brokers[broker].pending = None
+
+    def is_full(self, expires: int, order: str | None) -> bool:
+        """Say whether no more orders may end at a height; `order` is what is repriced."""
+        if order is not None and self.orders[order].terms.expires == expires:
+            return False
+        ending = sum(one.terms.expires == expires for one in self.orders.values())
+        return ending >= self.market.expiries_per_block
 
     def changed(self, broker: str, tariff: Tariff, height: int) -> str:
         """Announce or withdraw a tariff; return the code the market must give."""

@@ -3,10 +3,14 @@
 import random
 
 import numpy as np
+import pytest
 
 from auction.brokers import Tariff, buyer_fee, seller_fee
-from auction.crossing import PathColumns, find_crossings, paths_of
+from auction.crossing import find_crossings
+from auction.fixed import poisson_step
+from auction.paths import climbed, paths_of
 from auction.pricing import Path, ask_ladder, bid_ladder, quote_pair
+from ledger.errors import Rejected
 
 
 def some_path(chance: random.Random, *, is_bid: bool) -> Path:
@@ -18,15 +22,6 @@ def some_path(chance: random.Random, *, is_bid: bool) -> Path:
         opening = chance.choice((10**6, chance.randint(10**6, 4 * 10**6), 10**9))
         ladder = ask_ladder(opening, *step)
     return Path(born, born + chance.randint(1, 60), ladder)
-
-
-def columns(paths: list[Path]) -> PathColumns:
-    kept = PathColumns()
-    for path in paths:
-        kept.append(path)
-        if len(kept.all().admitted) % 7 == 0:
-            kept.all()
-    return kept
 
 
 def test_all_at_once_is_one_by_one_to_the_unit() -> None:
@@ -53,12 +48,12 @@ def test_all_at_once_is_one_by_one_to_the_unit() -> None:
             (
                 values,
                 values - buyer_fee(tariff, 1),
-                paths_of(bids) if new_bid else columns(bids).all().take(rows),
+                paths_of(bids) if new_bid else paths_of(bids).take(rows),
             ),
             (
                 costs,
                 costs + seller_fee(tariff, 1),
-                columns(asks).all().take(rows) if new_bid else paths_of(asks),
+                paths_of(asks).take(rows) if new_bid else paths_of(asks),
             ),
         )
         for place, row in enumerate(rows.tolist()):
@@ -75,3 +70,32 @@ def test_all_at_once_is_one_by_one_to_the_unit() -> None:
                 assert tuple(terms) == (quote.crossed, quote.bid, quote.ask)
     assert met > 500
     assert sure > 4 * unsure
+
+
+@pytest.mark.parametrize("rising", [True, False])
+def test_ladders_climbed_together_are_those_climbed_alone(rising: bool) -> None:
+    """Openings and steps of all sizes, the extremes among them, and ladders of thousands."""
+    chance = random.Random(52)
+    openings = (1, 10**6 - 1, 10**6) if rising else (10**6, 10**6 + 1, 10**9)
+    ladder = bid_ladder if rising else ask_ladder
+    paths, steps, opened = [], [], []
+    while len(paths) < 300:
+        low, high = (1, 10**6) if rising else (10**6, 4 * 10**6)
+        opening = chance.choice((*openings, chance.randint(low, high)))
+        step = (
+            chance.choice((1, 3_000, 20_000_000, chance.randint(1, 2 * 10**6))),
+            chance.choice((1, 1, 2, 20)),
+        )
+        try:
+            path = Path(len(paths), 10_000, ladder(opening, *step))
+        except Rejected:
+            continue
+        paths.append(path)
+        opened.append(opening)
+        steps.append(poisson_step(*step))
+    columns = [[path.admitted for path in paths], [path.expires for path in paths], opened, steps]
+    found = climbed(*(np.array(column, dtype=np.int64) for column in columns), rising=rising)
+    wanted = paths_of(paths)
+    for field in ("admitted", "expires", "shift", "end", "factors", "coarse"):
+        assert (getattr(found, field) == getattr(wanted, field)).all(), field
+    assert max(len(path.ladder) for path in paths) > 1_000

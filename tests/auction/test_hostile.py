@@ -109,7 +109,7 @@ def test_ten_thousand_orders_on_one_side_join_some_a_block_and_wait_for_the_othe
             admitted=0,
             reserved_micro=0,
             resource=10**6,
-            terms=bid(limit=1_000 + number, least_resource=200),
+            terms=bid(limit=1_000 + number, least_resource=200, expires=100 + number // 200),
         )
         insert(overlay, digest("test", number.to_bytes(4, "big")), record)
     town.state.merge(overlay)

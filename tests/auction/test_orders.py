@@ -7,7 +7,7 @@ from auction import keys
 from auction.actions import MAX_PRICE, Cancel, CostModel, Rate, UtilityModel
 from auction.agreements import blended_satisfaction
 from auction.brokers import read_broker, write_broker
-from auction.departures import close_book
+from auction.departures import freeze
 from auction.orders import committed_resources
 from auction.parameters import MarketParameters, write_parameters
 from ledger.accounts import read_account, total_money
@@ -293,8 +293,9 @@ def test_orders_of_a_suspended_broker_close_with_their_money() -> None:
     broker = read_broker(town.state, BROKERS[0].address)
     assert broker is not None
     write_broker(overlay, BROKERS[0].address, replace(broker, status="suspended"))
-    close_book(overlay, BROKERS[0].address, town.height + 1)
+    freeze(overlay, BROKERS[0].address)
     town.state.merge(overlay)
+    town.block()
     assert read_account(town.state, BUYERS[0].address).reserved == 0
     assert refusal_of(town, BUYER, bid()) == "broker_suspended"
     assert not list(town.state.scan(keys.DUE))

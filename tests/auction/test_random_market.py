@@ -120,7 +120,14 @@ def random_ask(chance: random.Random, height: int) -> Ask:
 
 
 Effect = tuple[str, str] | None
-"""What the members decide by this very transaction: (suspend, admit or eject, whom)."""
+"""What this vote is about: (suspend, admit or eject, whom)."""
+
+DECIDED = {
+    "suspend": "broker.suspended",
+    "admit": "broker.admitted",
+    "eject": "member.voted_out",
+}
+"""Events that say the members decided; a block holds the votes on one decision at most."""
 
 Entry = tuple[SigningKey, Any, Effect]
 
@@ -186,9 +193,9 @@ def decision(chance: random.Random, model: Model) -> list[Entry]:
         change = AdmitBroker(whom) if kind == "admit" else SuspendBroker(whom)
     voters = active[: needed(len(active))]
     proposal = proposal_id(change).hex()
-    entries: list[Entry] = [(voters[0], Propose(change), None)]
-    entries += [(key, Approve(proposal), None) for key in voters[1:-1]]
-    return [*entries, (voters[-1], Approve(proposal), (kind, whom))]
+    effect = (kind, whom)
+    votes: list[Entry] = [(key, Approve(proposal), effect) for key in voters[1:]]
+    return [(voters[0], Propose(change), effect), *votes]
 
 
 def random_entries(chance: random.Random, model: Model, height: int) -> list[Entry]:
@@ -270,7 +277,33 @@ def expected_code(model: Model, sender: str, action: Any, height: int) -> str | 
     return None
 
 
-def apply(model: Model, sender: str, action: Any, effect: Effect, opened: Iterator[str]) -> None:
+def check_bounds(model: Model, action: Any, effect: Effect, code: str) -> None:
+    """What the bounds of a block refuse is refused, and nothing else for that reason."""
+    if isinstance(action, Bid | Ask):
+        full = model.is_full(action.expires, None)
+    elif isinstance(action, Reprice) and action.order in model.orders:
+        full = model.is_full(action.price.expires, action.order)
+    else:
+        full = False
+    assert code != ("ok" if full else "expiry_full")
+    closing = effect is not None and effect[0] == "admit"
+    closing = closing and any(o.terms.broker == effect[1] for o in model.orders.values())  # type: ignore[index]
+    assert code != "book_closing" or closing
+
+
+def decide(model: Model, effect: tuple[str, str]) -> None:
+    """Let the model do what the members decided."""
+    kind, whom = effect
+    if kind == "suspend":
+        model.suspended(whom)
+    elif kind == "eject":
+        model.ejected += [whom] if whom not in model.ejected else []
+    else:
+        assert not any(order.terms.broker == whom for order in model.orders.values())
+        model.brokers[whom].suspended = False
+
+
+def apply(model: Model, sender: str, action: Any, opened: Iterator[str]) -> None:
     """Let the model do what an action that succeeded did."""
     match action:
         case Bid() | Ask():
@@ -281,10 +314,6 @@ def apply(model: Model, sender: str, action: Any, effect: Effect, opened: Iterat
             model.repriced(action)
         case Rate():
             model.rated(action.agreement, action.rating_bp)
-    if effect and effect[0] == "suspend":
-        model.suspended(effect[1])
-    elif effect and effect[0] == "admit":
-        model.brokers[effect[1]].suspended = False
 
 
 Told = dict[Part, dict[str, Any]]
@@ -366,17 +395,18 @@ def follow(
     height = town.height + 1
     codes = town.block(*((key, action) for key, action, _ in entries), put_off=put_off)
     opened = iter([str(data["order"]) for data in town.of_kind("order.opened")])
-    put_out = []
+    decided = {event.kind for event in town.events}
     for (key, action, effect), code in zip(entries, codes, strict=True):
         model.free[key.address] -= FEE
         model.pool += FEE
         expected = expected_code(model, key.address, action, height)
         assert expected in (None, code), (action, code)
+        check_bounds(model, action, effect, code)
         if code == "ok":
-            apply(model, key.address, action, effect, opened)
-            put_out += [effect[1]] if effect and effect[0] == "eject" else []
-    for seller in put_out:
-        model.departed(seller, height)
+            apply(model, key.address, action, opened)
+        if effect and DECIDED[effect[0]] in decided:
+            decide(model, effect)
+    model.strand(height)
     trades = check_round(town, model, height)
     model.pass_height(height)
     return trades
@@ -390,7 +420,13 @@ def run_seed(seed: int, blocks: int) -> Counter[str]:
     """
     chance = random.Random(seed)
     market = MarketParameters(
-        order_deposit_micro=11, largest_resource=400, rating_blocks=4, tariff_notice_blocks=4
+        order_deposit_micro=11,
+        largest_resource=400,
+        rating_blocks=4,
+        tariff_notice_blocks=4,
+        expiries_per_block=chance.choice((5, 8, 500)),
+        closings_per_block=chance.choice((1, 3, 500)),
+        settlements_per_block=chance.choice((1, 2, 1_000)),
     )
     put_off = None
     if seed % 2:
@@ -422,6 +458,14 @@ def run_seed(seed: int, blocks: int) -> Counter[str]:
         thinned = [data for data in town.of_kind("round.cleared") if data["uncalled"]]
         happened["rounds thinned"] += len(thinned)
         happened["trades of them"] += sum(data["trades"] for data in thinned)
+        happened.update(code for code in town.codes if code != "ok")
+        closed = [data["reason"] for data in town.of_kind("order.closed")]
+        stranded = closed.count("broker_suspended") + closed.count("server_left")
+        ended = [data["reason"] for data in town.of_kind("agreement.ended")]
+        assert stranded + ended.count("server_left") <= market.closings_per_block
+        assert closed.count("expired") <= market.expiries_per_block
+        assert ended.count("served") <= market.settlements_per_block + market.closings_per_block
+        happened["stranded at the bound"] += stranded == market.closings_per_block
         happened["class trades"] += sum(
             data["trades"] for data in town.of_kind("round.cleared") if data["service_class"]
         )
@@ -453,6 +497,8 @@ def test_tables_agree_when_degrees_and_work_are_tight(seed: int) -> None:
         orders_per_account=3,
         pairs_per_block=4 * ARRIVAL_PAIRS + 9,
         work_per_block=10,
+        closings_per_block=2,
+        settlements_per_block=3,
     )
     town = Town(market=market, resources=Resources(4_000, 4_000, 4_000), salt=bytes([seed]))
     model = Model(market, dict.fromkeys((key.address for key in KEYS), RICH))

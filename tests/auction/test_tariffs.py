@@ -202,16 +202,17 @@ def test_the_last_order_of_a_class_may_leave_just_before_another_tariff_is_in_fo
     check_tables(town.state, town.height + 1)
 
 
-def test_a_broker_of_classes_may_be_licensed_anew_in_the_block_that_suspends_it() -> None:
+def test_a_broker_of_classes_is_licensed_anew_once_the_orders_of_its_old_book_have_closed() -> None:
+    """In the block that suspends it they are still open."""
     town = small_town()
     book = BROKERS[AT_MCAFEE]
     town.opened((BUYERS[0], class_bid(0, 900)))
+    again = votes_for(AdmitBroker(book.address))
     codes = town.block(
-        *votes_for(SuspendBroker(book.address)),
-        (book, ApplyBroker("anew", PAPER)),
-        *votes_for(AdmitBroker(book.address)),
+        *votes_for(SuspendBroker(book.address)), (book, ApplyBroker("anew", PAPER)), again[0]
     )
-    assert codes == ["ok"] * 13
+    assert codes == ["ok"] * 7 + ["book_closing"]
+    assert town.block(*again) == ["ok"] * 6
     broker = read_broker(town.state, book.address)
     assert broker is not None
     assert (broker.tariff, broker.version, broker.former) == (PAPER, 2, ())

@@ -216,6 +216,7 @@ class Town:
     def __post_init__(self) -> None:
         self.height = 0
         self.events: list[Event] = []
+        self.codes: list[str] = []
         self.sealed = b""
         self.state = State()
         overlay = Overlay(self.state)
@@ -291,7 +292,8 @@ class Town:
         self.sealed = sealed
         self.events = list(checked.events)
         assert total_money(self.state) == self.money
-        return [receipt.code for receipt in checked.receipts]
+        self.codes = [receipt.code for receipt in checked.receipts]
+        return self.codes
 
     def of_kind(self, kind: str) -> list[dict[str, Any]]:
         """Return the data of the last block's events of a kind."""

@@ -75,7 +75,7 @@ export function governanceEvent({ kind, data, accounts, height }) {
     ];
     case "broker.applied": return [who(data.broker), ` applies to become the broker “${data.name}”`];
     case "broker.admitted": return [who(data.broker), ` may open its book as “${data.name}”`];
-    case "broker.suspended": return ["The book of ", who(data.broker), " is closed; its orders get everything back"];
+    case "broker.suspended": return ["The book of ", who(data.broker), " is frozen; its orders are closed, some in each block, and get everything back"];
     case "broker.tariff_announced": return [who(data.broker), ` will have another tariff for orders sent from block ${count(data.effective)} on`];
     case "broker.tariff_withdrawn": return [who(data.broker), " keeps its tariff after all"];
     case "broker.tariff_changed": return [who(data.broker), ` has another tariff now (version ${count(data.version)}); open orders keep theirs`];

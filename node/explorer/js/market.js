@@ -42,6 +42,7 @@ export function whyOpen(order) {
   const first = [...(order.pairs ?? [])].sort((one, two) => one.crosses - two.crosses)[0];
   switch (why.reason) {
     case "waiting": return [why.ahead ? `${why.ahead === QUEUE_COUNTED ? `${count(QUEUE_COUNTED)} or more orders stand` : plural(why.ahead, "order stands", "orders stand")} before it in the queue to the books: a block takes in as many as its bound on work allows, oldest first, but no book all of them.` : "It is the first in the queue: it joins its book at the end of the next block, and its first round is the block after."];
+    case "broker_suspended": return ["Its broker was suspended: it trades no more, is closed within some blocks and gets everything back. Its owner may cancel it at once."];
     case "other_side_empty": return [`No ${order.side === "bid" ? "ask" : "bid"} is open in ${order.service_class ? "its class of equal services" : "this book"}.`];
     case "no_partner": return ["No open order of the other side fits it, or all that fit keep heavier pairs. It is tried again as soon as its book changes for it."];
     case "deferred": return ["It has a partner, but the leader put its book off: the round took too much work. The frozen prices stay, and the next round calls half as many bids."];

@@ -115,10 +115,17 @@ async function history(address) {
   ];
 }
 
+/** What became of a book whose broker the members suspended. */
+function suspension(broker) {
+  if (broker.status !== "suspended") return null;
+  const left = broker.open_bids + broker.open_asks;
+  return ["Suspended", left ? `no round and no new order; ${plural(left, "order")} still to be closed, some in each block` : "no round and no new order; all its orders are closed"];
+}
+
 /** The tariff in force, the one announced, and former ones that still hold open orders. */
 function tariffs(broker) {
   return [
-    section(`Tariff in force: version ${broker.version}`, facts([...tariffFacts(broker.tariff), ["Address", whole(broker.address)]])),
+    section(`Tariff in force: version ${broker.version}`, facts([suspension(broker), ...tariffFacts(broker.tariff), ["Address", whole(broker.address)]])),
     ...broker.pending.map((next) => section(`Announced: for orders sent from block ${count(next.effective)} on`, facts(tariffFacts(next.tariff)))),
     ...broker.former.map((old) => section(`Former: version ${old.version}, for orders sent under it`, facts(tariffFacts(old.tariff)))),
   ];
