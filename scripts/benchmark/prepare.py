@@ -16,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import httpx
+from msgspec.structs import replace
 
 from auction.actions import Ask, Bid, FlatFloor, FlatLimit
 from ledger.crypto import SigningKey
@@ -118,6 +119,10 @@ async def send_and_wait(client: httpx.AsyncClient, url: str, raw: bytes) -> None
         raise SystemExit(f"set-up transaction {name} is {data}")
 
 
+ORDERS_PER_HEIGHT = 100
+"""Orders with one last height."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to sign: `rounds` transfers for every payer, and `orders` order transactions each."""
@@ -129,6 +134,7 @@ class Plan:
     rounds: int
     orders_percent: int
     expires: int
+    """Last height of the first orders; the chain bounds how many may share one."""
 
 
 def _bid(plan: Plan) -> Bid:
@@ -162,7 +168,7 @@ def _ask(plan: Plan) -> Ask:
 def _unsigned(plan: Plan) -> Iterator[tuple[SigningKey, int, Action]]:
     """Every transaction as (key, nonce, action), in the order in which it is sent."""
     nonces = dict(plan.first_nonces)
-    traders: list[tuple[SigningKey, Action]] = []
+    traders: list[tuple[SigningKey, Bid | Ask]] = []
     for index, buyer in enumerate(plan.buyers):
         traders.append((buyer, _bid(plan)))
         traders.append((plan.network.members[index % len(plan.network.members)], _ask(plan)))
@@ -176,8 +182,9 @@ def _unsigned(plan: Plan) -> Iterator[tuple[SigningKey, int, Action]]:
             nonces[payer.address] += 1
             transfer += 1
             if every and transfer % every == 0:
-                key, action = traders[order % len(traders)]
-                yield key, nonces[key.address], action
+                key, terms = traders[order % len(traders)]
+                expires = plan.expires + order // ORDERS_PER_HEIGHT
+                yield key, nonces[key.address], replace(terms, expires=expires)
                 nonces[key.address] += 1
                 order += 1
 

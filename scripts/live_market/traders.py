@@ -22,8 +22,8 @@ from ledger.members import Resources
 from ledger.transactions import Action
 from node.demo.draws import draw_ask, draw_bid
 
-STEPS_MICRO = {"deal": (4_000, 10_000, 20_000), "round": (10_000, 20_000, 50_000)}
-"""omega of Eq 18 at mu = 1, by fee basis: prices that move by 0.4 to 5 % a round.  Where the fee
+STEPS_MICRO = {"deal": (5_000, 10_000, 20_000), "round": (10_000, 20_000, 50_000)}
+"""omega of Eq 18 at mu = 1, by fee basis: prices that move by 0.5 to 5 % a round.  Where the fee
 counts rounds a price must reach its reservation sooner."""
 LIFE_BLOCKS = (25, 90)
 STANDING_SHARE = 0.5

@@ -13,6 +13,7 @@ from auction import keys
 from auction.actions import Cancel, Rate
 from auction.admission import ARRIVAL_PAIRS
 from auction.agreements import agreements
+from auction.book_views import depth
 from auction.brokers import read_broker
 from auction.clearing import seal
 from auction.coming_views import coming_book
@@ -21,9 +22,13 @@ from auction.licences import ApplyBroker
 from auction.order_views import order as order_document
 from auction.orders import committed_resources, orders_of_side, side_counts
 from auction.parameters import MarketParameters, set_parameter
+from ledger import membership
 from ledger.accounts import read_account
+from ledger.codec import encode
+from ledger.errors import Rejected
+from ledger.execution import ActionContext
 from ledger.members import Resources, read_member, write_member
-from ledger.proposals import AdmitBroker, SuspendBroker
+from ledger.proposals import AdmitBroker, AdmitMember, SuspendBroker
 from ledger.state import Overlay
 from tests.auction.invariants import check_tables
 from tests.auction.test_cost import Counter as CountingView
@@ -163,6 +168,9 @@ def test_a_suspended_book_trades_no_more_and_closes_some_orders_a_block(closings
         broker = coming_book(town.state, BROKERS[0].address, town.height + 1)
         assert broker is not None
         assert (broker["bids"], broker["pairs"]) == (0, [])
+        book = depth(town.state, BROKERS[0].address, town.height + 1)
+        assert book is not None
+        assert book["crossing"] == 0
         if left:
             town.block()
     assert seen == Counter(ids), "each closes once"
@@ -261,7 +269,7 @@ def put_out(town: Town, *numbers: int) -> None:
 
 
 def test_servers_that_left_are_put_out_some_asks_and_agreements_a_block() -> None:
-    town = Town(market=MarketParameters(closings_per_block=5))
+    town = Town(market=MarketParameters(closings_per_block=3))
     ids = town.opened(*((key, [ask(floor=500)] * 3) for key in SERVERS[:3]))
     buyers = [(key, bid(limit=900, service_blocks=10)) for key in BUYERS[:4]]
     town.opened(*buyers)
@@ -273,13 +281,40 @@ def test_servers_that_left_are_put_out_some_asks_and_agreements_a_block() -> Non
     while asks or running:
         town.block()
         ended = len(town.of_kind("agreement.ended"))
-        now = min(asks, 5)
+        now = min(asks, 3)
         assert closed(town)["server_left"] == now, "asks first: they could still trade"
-        assert ended == min(running, 5 - now)
+        assert ended == min(running, 3 - now)
         asks, running = asks - now, running - ended
         check_tables(town.state, town.height + 1)
     assert all_is_given_back(town)
     assert {one.status for _, one in agreements(town.state)} == {"ended"}
+
+
+def test_who_comes_back_must_declare_what_it_still_has_committed() -> None:
+    """Its asks may still be waiting to be closed, and would be more than the server has."""
+    town = Town()
+    whom = SERVERS[0].address
+    town.opened((SERVERS[0], ask(floor=500, resources=Resources(900, 900, 900))))
+    put_out(town, 0)
+    admit = membership.admit_with(committed_resources)
+    context = ActionContext(town.context(), SERVERS[1].address, bytes(32), 0)
+    for units, code in ((899, "resources_exceeded"), (900, "ok")):
+        member = read_member(town.state, whom)
+        assert member is not None
+        application = membership.Application(
+            name="back",
+            vrf_key=member.vrf_key,
+            endpoint="",
+            resources=Resources(1_000, units, 1_000),
+            expires=99,
+        )
+        overlay = Overlay(town.state)
+        overlay.put(membership.APPLICATION_PREFIX + bytes.fromhex(whom), encode(application))
+        if code == "ok":
+            admit(context, overlay, AdmitMember(whom))
+        else:
+            with pytest.raises(Rejected, match=code):
+                admit(context, overlay, AdmitMember(whom))
 
 
 def test_the_asks_of_a_server_are_found_without_reading_the_book() -> None:

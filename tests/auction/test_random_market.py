@@ -187,8 +187,10 @@ def decision(chance: random.Random, model: Model) -> list[Entry]:
         change = EjectMember(whom)
     else:
         closed = [key.address for key in BROKERS if model.brokers[key.address].suspended]
+        holding = [model.orders[name].terms.broker for name in sorted(model.orders)]
+        kind = kind if closed else "suspend"
         whom = chance.choice(
-            closed if kind == "admit" and closed else [chance.choice(BROKERS).address]
+            closed if kind == "admit" else [*holding, chance.choice(BROKERS).address]
         )
         change = AdmitBroker(whom) if kind == "admit" else SuspendBroker(whom)
     voters = active[: needed(len(active))]
@@ -201,6 +203,17 @@ def decision(chance: random.Random, model: Model) -> list[Entry]:
 def random_entries(chance: random.Random, model: Model, height: int) -> list[Entry]:
     """Return the transactions of one block, some of them sure to fail."""
     entries: list[Entry] = []
+    frozen = sorted(
+        {
+            order.terms.broker
+            for order in model.orders.values()
+            if model.brokers[order.terms.broker].suspended
+        }
+    )
+    if frozen and chance.random() < 0.5:
+        whom = chance.choice(frozen)
+        key = next(key for key in SERVERS if key.address not in model.ejected)
+        entries.append((key, Propose(AdmitBroker(whom)), ("admit", whom)))
     for _ in range(chance.randint(0, 14)):
         kind = chance.random()
         if kind < 0.74:
@@ -214,7 +227,7 @@ def random_entries(chance: random.Random, model: Model, height: int) -> list[Ent
         elif kind < 0.93:
             key = chance.choice((*BROKERS, *BROKERS, KEYS[0]))
             entries.append((key, ChangeTariff(chance.choice(CHOICES)), None))
-        elif kind < 0.935 and not any(effect for _, _, effect in entries):
+        elif kind < 0.942 and not any(effect for _, _, effect in entries):
             entries += decision(chance, model)
         elif model.agreements:
             agreement = chance.choice(list(model.agreements)[-15:])
@@ -477,12 +490,21 @@ def test_the_market_does_what_the_slow_model_does(seed: int) -> None:
     """Reserves, resources, quotes, optimal weight and count, money: all equal, every block."""
     happened = run_seed(seed, BLOCKS)
     assert happened["operations"] > PER_SEED * 2 // 3
-    assert happened["trades"] > (10 if seed % 2 else 15)
+    assert happened["trades"] > 5, "many books are suspended in some runs"
     assert happened["order.repriced"] > 5
     assert happened["broker.tariff_changed"] > 0
     if seed % 2:
         assert happened["rounds deferred"] > 0
         assert happened["rounds thinned"] > 0
+
+
+def test_random_operations_meet_the_bounds_of_a_block() -> None:
+    """What the bounds refuse and put off happens in the runs that the model follows."""
+    happened: Counter[str] = Counter()
+    for seed in range(900, 906):
+        happened += run_seed(seed, BLOCKS)
+    for name in ("expiry_full", "book_closing", "stranded at the bound"):
+        assert happened[name], (name, happened)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -3,8 +3,9 @@
 import random
 
 from auction import keys
+from auction.book_sides import pack
 from auction.edges import Edge, link
-from auction.orders import OpenOrder, commit, insert
+from auction.orders import OpenOrder, commit, insert, row_key
 from auction.pairing import AskSide, BidSide, evaluate
 from auction.parameters import MarketParameters
 from ledger.accounts import reserve, total_money
@@ -55,6 +56,7 @@ def tie_book(side: int, degree: int, work: int) -> Town:
             order = digest("tie book", b"%s%d" % (record.side.encode(), number))
             reserve(overlay, record.owner, record.reserved_micro)
             insert(overlay, order, record)
+            overlay.put(row_key(record, order), pack(record))
             (bids if record is buying else asks).append(order)
         commit(overlay, seller, offered.resources)
     for key, _ in list(overlay.scan(keys.ARRIVAL)):
