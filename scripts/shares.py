@@ -58,9 +58,14 @@ def simulate(
     stakes: list[int], heights: int, lookback: int, name: str = "shares", power: int = 1
 ) -> Run:
     """Elect `heights` builders among members of these stakes, equal satisfaction, with lag L."""
-    size = len(stakes)
-    parameters = ConsensusParameters(token_power=power)
     added = [tokens.accrual(stake * STAKE_UNIT, SATISFACTION_BP) for stake in stakes]
+    return elect(added, heights, lookback, name, power)
+
+
+def elect(added: list[int], heights: int, lookback: int, name: str, power: int = 1) -> Run:
+    """Elect `heights` builders among members who earn `added` tokens a block each, with lag L."""
+    size = len(added)
+    parameters = ConsensusParameters(token_power=power)
     keys = [index.to_bytes(32, "big") for index in range(size)]
     addresses = [key.hex() for key in keys]
     held = list(added)

@@ -1,9 +1,11 @@
-"""Orders drawn from the parameter ranges of the paper's evaluation, as exact integers.
+"""Orders drawn from ranges for the paper's equations, as exact integers.
 
-One height is one unit of service time, T = 10 and f = 1 as in the paper.  The draws come from a
-seeded generator of the caller: the same seed gives the same sequence of orders.
+The paper names no ranges, so these are ours: prices of about 50 tokens, two pairs in three can
+trade.  One height is one unit of service time, T = 10 and f = 1.  The draws come from a seeded
+generator of the caller: the same seed gives the same sequence of orders.
 """
 
+from dataclasses import dataclass
 from random import Random
 
 from auction.actions import Ask, Bid, CostModel, FlatFloor, FlatLimit, UtilityModel
@@ -20,44 +22,71 @@ MU = 1
 BID_LIFE_BLOCKS = 40
 ASK_LIFE_BLOCKS = 60
 
+Range = tuple[int, int]
+"""Both ends are drawn."""
 
-def draw_bid(random: Random, broker: str, height: int) -> Bid:
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Where each number of an order is drawn from; units as in the orders."""
+
+    bid_open_ppm: Range = (300_000, 700_000)
+    theta_milli: Range = (1_000, 2_000)
+    least_resource: Range = (8_000, 16_000)
+    value_micro: Range = (6 * MICRO, 10 * MICRO)
+    gamma_nano: Range = (50_000, 250_000)
+    ask_open_ppm: Range = (1_300_000, 2_200_000)
+    r_micro: Range = (200_000, 500_000)
+    d_micro: Range = (100_000, 300_000)
+    eta_ppm: Range = (1_000_000, 1_300_000)
+    epsilon_micro: Range = (500_000, 1_500_000)
+    a_micro: Range = (1 * MICRO, 2 * MICRO)
+    b_micro: Range = (500_000, 1_500_000)
+    c_micro: Range = (500_000, 1_500_000)
+
+
+BASE = Ranges()
+
+
+def draw_bid(random: Random, broker: str, height: int, ranges: Ranges = BASE) -> Bid:
     """A buyer's need: theta in 1..2, gamma in .05...25 per GHz, v in 6..10, opening .3...7."""
     return Bid(
         broker=broker,
         expires=height + BID_LIFE_BLOCKS,
-        open_ppm=random.randint(300_000, 700_000),
+        open_ppm=random.randint(*ranges.bid_open_ppm),
         omega_micro=OMEGA_MICRO,
         mu=MU,
         service_blocks=SERVICE_BLOCKS,
         interval_blocks=INTERVAL_BLOCKS,
-        theta_milli=random.randint(1_000, 2_000),
-        least_resource=random.randint(8_000, 16_000),
+        theta_milli=random.randint(*ranges.theta_milli),
+        least_resource=random.randint(*ranges.least_resource),
         valuation=UtilityModel(
-            value_micro=random.randint(6 * MICRO, 10 * MICRO),
-            gamma_nano=random.randint(50_000, 250_000),
+            value_micro=random.randint(*ranges.value_micro),
+            gamma_nano=random.randint(*ranges.gamma_nano),
         ),
     )
 
 
-def draw_ask(random: Random, broker: str, height: int, slot: Resources) -> Ask:
-    """A server's offer: cost ranges of the paper's table, opening at 1.3 to 2.2 times the cost."""
+def draw_ask(
+    random: Random, broker: str, height: int, slot: Resources, ranges: Ranges = BASE
+) -> Ask:
+    """A server's offer of a slot, opening at 1.3 to 2.2 times its cost."""
     return Ask(
         broker=broker,
         expires=height + ASK_LIFE_BLOCKS,
-        open_ppm=random.randint(1_300_000, 2_200_000),
+        open_ppm=random.randint(*ranges.ask_open_ppm),
         omega_micro=OMEGA_MICRO,
         mu=MU,
         longest_blocks=4 * SERVICE_BLOCKS,
         resources=slot,
         cost=CostModel(
-            r_micro=random.randint(200_000, 500_000),
-            d_micro=random.randint(100_000, 300_000),
-            eta_ppm=random.randint(1_000_000, 1_300_000),
-            epsilon_micro=random.randint(500_000, 1_500_000),
-            a_micro=random.randint(1 * MICRO, 2 * MICRO),
-            b_micro=random.randint(500_000, 1_500_000),
-            c_micro=random.randint(500_000, 1_500_000),
+            r_micro=random.randint(*ranges.r_micro),
+            d_micro=random.randint(*ranges.d_micro),
+            eta_ppm=random.randint(*ranges.eta_ppm),
+            epsilon_micro=random.randint(*ranges.epsilon_micro),
+            a_micro=random.randint(*ranges.a_micro),
+            b_micro=random.randint(*ranges.b_micro),
+            c_micro=random.randint(*ranges.c_micro),
         ),
     )
 

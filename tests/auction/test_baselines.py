@@ -48,6 +48,16 @@ def test_kuhn_munkres_is_optimal_and_the_others_are_at_most() -> None:
     assert ahead == 120
 
 
+def test_annealing_cools_down_to_nearly_the_best() -> None:
+    chance = random.Random(29)
+    best = annealed = 0
+    for number in range(4):
+        graph = [[(right, chance.randint(1, 1_000)) for right in range(30)] for _ in range(30)]
+        best += weight_of(graph, solve(graph, 30, 10**9).mates)
+        annealed += weight_of(graph, BASELINES["annealing"](graph, 30, bytes([number])))
+    assert 100 * annealed > 85 * best
+
+
 def test_the_same_seed_gives_the_same_allocation() -> None:
     (graph, rights), *_ = graphs(1)
     for baseline in BASELINES.values():

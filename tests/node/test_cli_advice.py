@@ -89,7 +89,7 @@ def test_a_back_up_never_overwrites_and_says_so_with_2(runner: CliRunner, tmp_pa
     assert copy.read_text() == "mine"
 
 
-@pytest.mark.parametrize("name", ["shares", "simulate"])
+@pytest.mark.parametrize("name", ["shares", "simulate", "figures"])
 def test_a_script_finds_the_projects_environment_by_itself(name: str, tmp_path: Path) -> None:
     bare = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
@@ -124,6 +124,8 @@ def test_a_final_order_is_printed_with_its_id(
         ("shares.py", "--stakes", "a"),
         ("simulate.py", "--seeds", "5..5"),
         ("simulate.py", "--set", "a=1"),
+        ("figures.py", "--only", "9z"),
+        ("figures.py", "--seeds", "0"),
     ],
 )
 def test_a_script_refuses_a_wrong_word_in_one_line(words: tuple[str, ...]) -> None:
