@@ -5,7 +5,7 @@ fees, as the class ranks them (`auction.mcafee`).
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auction import keys
 from auction.brokers import Tariff
@@ -59,7 +59,8 @@ def standing(
     which says who was called.
     """
     place = (bytes.fromhex(part.broker), part.tariff, part.number)
-    live = call_class(standing_class(before, place, tariff), seed)
+    whole = replace(standing_class(before, place, tariff), halvings=part.halvings)
+    live = call_class(whole, seed)
     caps = ((order.hex(), cap) for order, cap in caps_of(live))
     floors = ((order.hex(), floor) for order, floor in floors_of(live))
     return Standing(

@@ -22,8 +22,7 @@ from auction.arrays import Graph, verify_graph
 from auction.certificate import are_split, join_label, verify
 from auction.classes import mark
 from auction.departures import close_stranded
-from auction.edges import postpone
-from auction.halvings import note_deferral, note_round
+from auction.halvings import crowding, note_deferral, note_round
 from auction.matching import FREE, WorkExceeded
 from auction.mcafee import (
     LiveClass,
@@ -36,7 +35,7 @@ from auction.mcafee import (
     sealed_class,
 )
 from auction.parameters import MarketParameters, market_parameters
-from auction.rounds import LiveBook, call, graph_of, live_books
+from auction.rounds import Draw, LiveBook, due_books, graph_of, live_book
 from auction.sealed import (
     BOOK_BYTES,
     CLASS_BYTES,
@@ -69,7 +68,7 @@ def seal(context: BlockContext, overlay: Overlay, sealed: bytes | None) -> bytes
     """
     market = market_parameters(overlay)
     close_stranded(overlay, context.height, market)
-    live = live_round(overlay, context.height, context.seed)
+    live = live_round(overlay, context.height, context.seed, market)
     if sealed is None:
         clearing = solve_round(live, context.seed, market, context.parameters.max_sealed_bytes)
         books, classes = _check_own(live, clearing, context.seed)
@@ -81,8 +80,6 @@ def seal(context: BlockContext, overlay: Overlay, sealed: bytes | None) -> bytes
         overlay.delete(key)
     for book, part, trades in zip(live.books, clearing.books, books, strict=True):
         _count_round(overlay, book.key, context.height, deferred=part.deferred)
-        for bid in (*book.bids, *book.uncalled) if part.deferred else book.uncalled:
-            postpone(overlay, book.key, bid, context.height + 1)
         carry_out(overlay, context.height, book, trades, market)
         counts = (len(book.bids), len(book.asks), book.pair_count)
         tally = Tally(*counts, (book.bids, book.asks), 0, book.halvings, book.uncalled)
@@ -136,11 +133,15 @@ class LiveRound:
     classes: tuple[LiveClass, ...]
 
 
-def live_round(view: View, height: int, seed: bytes) -> LiveRound:
+def live_round(view: View, height: int, seed: bytes, market: MarketParameters) -> LiveRound:
     """Return what there is to clear at a height under the seed of its block."""
+    due, whole = tuple(due_books(view, height)), tuple(live_classes(view, height))
+    trades = sum(len(book.bids) for book in due)
+    trades += sum(min(len(kind.bids), len(kind.asks)) for kind in whole)
+    draw = Draw(seed, crowding(trades, market.calls_per_block))
     return LiveRound(
-        tuple(call(book, seed) for book in live_books(view, height)),
-        tuple(call_class(kind, seed) for kind in live_classes(view, height)),
+        tuple(live_book(view, book, height, draw) for book in due),
+        tuple(call_class(kind, draw.seed, draw.crowding) for kind in whole),
     )
 
 

@@ -2,14 +2,15 @@
 
 Agreements that end are paid and rating windows close; orders whose last round was this one expire
 and get back what they had set aside; then the orders this block brought join their books; last,
-tariffs announced for the next height come in force.  Each step reads only what is due, and does no
-more than a chain parameter allows: `settlements_per_block`, `expiries_per_block` (kept when orders
-are sent), `pairs_per_block`.
+tariffs announced for the next height come in force, and it is noted where bids wait that no round
+has called.  Each step reads only what is due, and does no more than a chain parameter allows:
+`settlements_per_block`, `expiries_per_block` (kept when orders are sent), `pairs_per_block`.
 """
 
 from auction.admission import admit_arrivals
 from auction.agreements import process_due
 from auction.departures import close_expired
+from auction.edges import note_due
 from auction.parameters import market_parameters
 from auction.tariffs import put_in_force
 from ledger.execution import BlockContext
@@ -23,3 +24,4 @@ def close(context: BlockContext, overlay: Overlay) -> None:
     close_expired(overlay, context.height)
     admit_arrivals(context, overlay, market)
     put_in_force(overlay, context.height)
+    note_due(overlay, context.height)

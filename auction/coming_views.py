@@ -46,13 +46,14 @@ def coming_book(view: View, address: Address, height: int) -> Document | None:
     if record is None:
         return None
     broker = bytes.fromhex(address)
-    live = live_round(view, height, _SEED)
+    market = market_parameters(view)
+    live = live_round(view, height, _SEED, market)
     own = LiveRound(
         tuple(book for book in live.books if book.broker == broker),
         tuple(one for one in live.classes if one.broker == broker),
     )
-    market = replace(market_parameters(view), work_per_block=PREVIEW_WORK)
-    clearing = solve_round(own, _SEED, market, _NO_BOUND)
+    bounded = replace(market, work_per_block=PREVIEW_WORK)
+    clearing = solve_round(own, _SEED, bounded, _NO_BOUND)
     found: Pairs = []
     books, classes = [], []
     for book, part in zip(own.books, clearing.books, strict=True):

@@ -3,7 +3,9 @@
 Each order has one record: eight bytes, then 68 bytes per pair it keeps.  A pair stands in the
 records of both its orders.  The eight bytes of a bid are the height under which it is indexed in
 `due/`: the first height at which one of its pairs crosses.  A round therefore reads only the bids
-that have something to clear, and an idle book costs nothing.
+that have something to clear, and an idle book costs nothing.  A bid that its round put off, or did
+not call, stays where it is: to move thousands of them a height on, block after block, would cost
+more than the round.
 
 A record is edited as bytes; decoding all pairs of a neighbour to drop one would be the greatest
 part of the cost of closing an order.
@@ -115,12 +117,33 @@ def has_edges(view: View, order: Digest) -> bool:
     return view.get(keys.EDGE + order) is not None
 
 
-def due_bids(view: View, height: int) -> Iterator[tuple[bytes, Digest]]:
-    """Yield (book, bid) for every bid indexed under a height, books together, ascending."""
-    prefix = keys.at_height(keys.DUE, height)
-    end = len(prefix) + keys.BOOK_BYTES
-    for key, _ in view.scan(prefix):
-        yield key[len(prefix) : end], key[end:]
+def due_bids(view: View, height: int) -> list[tuple[bytes, Digest]]:
+    """Return (book, bid) of every bid due at a height or before it, ascending."""
+    start, end = (
+        len(keys.DUE) + keys.HEIGHT_BYTES,
+        len(keys.DUE) + keys.HEIGHT_BYTES + keys.BOOK_BYTES,
+    )
+    found = [
+        (key[start:end], key[end:])
+        for due in range(_first_due(view, height), height + 1)
+        for key, _ in view.scan(keys.at_height(keys.DUE, due))
+    ]
+    found.sort()
+    return found
+
+
+def note_due(overlay: Overlay, height: int) -> None:
+    """Note, at the end of a block, the first height with a bid that is still due."""
+    for due in range(_first_due(overlay, height), height + 1):
+        if next(overlay.scan(keys.at_height(keys.DUE, due)), None) is not None:
+            overlay.put(keys.DUE_LATE_KEY, keys.height_bytes(due))
+            return
+    overlay.delete(keys.DUE_LATE_KEY)
+
+
+def _first_due(view: View, height: int) -> int:
+    late = view.get(keys.DUE_LATE_KEY)
+    return height if late is None else int.from_bytes(late, "big")
 
 
 def link(overlay: Overlay, book: bytes, bid: Digest, terms: Edge, next_round: int) -> None:
@@ -200,14 +223,6 @@ def _keep(stored: bytes, gone: dict[Digest, None]) -> bytes:
 def queue(overlay: Overlay, order: Digest, next_round: int) -> None:
     """Give an order a place in the queue of arrivals, behind those who wait already."""
     overlay.put(keys.at_height(keys.ARRIVAL, next_round) + order, keys.PRESENT)
-
-
-def postpone(overlay: Overlay, book: bytes, bid: Digest, next_round: int) -> None:
-    """Index a bid whose round was deferred under the next one."""
-    stored = overlay.get(keys.EDGE + bid)
-    if stored is None:
-        raise Corrupt(f"bid {bid.hex()} is due without a pair")
-    _put_bid(overlay, book, bid, stored, next_round)
 
 
 def _without(stored: bytes, other: Digest) -> bytes:

@@ -7,6 +7,10 @@ that is carried out takes one away.  With k halvings a round *calls* the orders 
 lowest 2^-k of its range and is held among them alone; the others wait for the next height.  Of
 a book with pairs the bids are called, with all their pairs, of a class both sides.
 
+Carrying out a trade costs as well, and nobody knows how many there are before the round is solved.
+So a block *crowded* with due bids (with orders of the smaller side of a class) halves all its
+rounds until about `calls_per_block` are called.  That follows from the state; nothing is counted.
+
 The mark is one hash of the seed of the block and the order.  Nobody knows it when the order is
 sent, so nobody can choose to be called, and who is passed over has the same chance again a block
 later.  It is not the mark that breaks ties (`certificate.tie_mark`): those called would all have
@@ -45,6 +49,11 @@ def last_deferral(view: View, place: bytes) -> int:
     """Return the height of the last deferral of a book or class that still has halvings, or 0."""
     stored = view.get(keys.HALVINGS + place)
     return 0 if stored is None else int.from_bytes(stored[1:], "big")
+
+
+def crowding(orders: int, calls_per_block: int) -> int:
+    """Return how often a block with so many due orders halves its rounds."""
+    return next((k for k in range(MAX_HALVINGS) if orders >> k <= calls_per_block), MAX_HALVINGS)
 
 
 def note_deferral(overlay: Overlay, place: bytes, height: int) -> None:

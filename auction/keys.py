@@ -14,6 +14,7 @@ orders under different versions never meet.
     row/<book><side><order>            an admitted order of a book with pairs, as integers
     edge/<order>                       the pairs an open order keeps
     due/<height><book><bid>            bids with a pair that crosses at that height
+    due_late/                          first height of which not every due bid had its round
     vintage/<book>                     open orders under one version of a broker's tariff
     tariff_due/<height><broker>        tariff changes that take effect after that height
     halvings/<book>[<class>]           how often its round is halved, when it was last deferred
@@ -51,6 +52,8 @@ ARRIVAL = b"arrival/"
 ROW = b"row/"
 EDGE = b"edge/"
 DUE = b"due/"
+DUE_LATE_KEY = b"due_late/"
+"""First height of `due` with a bid left that is due, eight bytes big-endian."""
 VINTAGE = b"vintage/"
 TARIFF_DUE = b"tariff_due/"
 HALVINGS = b"halvings/"

@@ -27,7 +27,7 @@ from auction import keys
 from auction.brokers import MAX_CLASSES, Tariff, buyer_fee, read_broker, seller_fee
 from auction.certificate import tie_mark
 from auction.edges import Edge
-from auction.halvings import Halvings, read_halvings, split_called
+from auction.halvings import MAX_HALVINGS, Halvings, read_halvings, split_called
 from auction.trades import Trade
 from ledger.codec import Record
 from ledger.errors import Corrupt, Reason, Rejected
@@ -137,8 +137,12 @@ def standing_class(view: View, place: tuple[bytes, int, int], tariff: Tariff) ->
     return LiveClass(broker, version, number, tariff, bids, asks, read_halvings(view, key))
 
 
-def call_class(live: LiveClass, seed: bytes) -> LiveClass:
-    """Return the class with the orders that a round under this seed calls."""
+def call_class(live: LiveClass, seed: bytes, crowding: int = 0) -> LiveClass:
+    """Return the class with the orders that a round under this seed calls.
+
+    `crowding` are the halvings of all rounds of its block, beside its own.
+    """
+    live = replace(live, halvings=min(live.halvings + crowding, MAX_HALVINGS))
     if not live.halvings:
         return live
     sides: list[tuple[tuple[Digest, int], ...]] = []

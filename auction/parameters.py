@@ -43,6 +43,9 @@ class MarketParameters(Record, kw_only=True):
     work_per_block: Work = 1_000_000
     """Visits of pairs the solver may spend in one block; books share it evenly, and one that does
     not get by with its share is deferred."""
+    calls_per_block: Work = 200
+    """Bids (of a class: orders of the smaller side) that the rounds of a block are held among,
+    about: each may become a trade to carry out.  Where more are due a draw says who is called."""
     ladder_rounds: Rounds = 256
     """Rounds within which an order's price must reach its reservation."""
     ladder_rounds_under_round_fee: Rounds = 128

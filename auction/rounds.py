@@ -18,7 +18,7 @@ from auction.arrays import Graph, Integers, make_graph, tie_numbers
 from auction.brokers import Tariff, read_broker
 from auction.certificate import tie_mark
 from auction.edges import Edge, due_bids, unpack_pairs
-from auction.halvings import read_halvings, split_called
+from auction.halvings import MAX_HALVINGS, read_halvings, split_called
 from ledger.errors import Corrupt
 from ledger.state import View
 from ledger.types import Digest
@@ -46,7 +46,7 @@ class LiveBook:
     halvings: int = 0
     """Which bids the round calls."""
     uncalled: tuple[Digest, ...] = ()
-    """Bids with a due pair that were not called, ascending; `bids` has them until `call`."""
+    """Bids with a due pair that were not called, ascending; none without a draw."""
 
     @property
     def key(self) -> bytes:
@@ -88,22 +88,54 @@ class LiveBook:
         return [Edge(self.asks[ask], weight, *terms) for ask, weight, terms in numbers]
 
 
-def live_books(view: View, height: int) -> Iterator[LiveBook]:
-    """Yield the books with something to clear at a height, ascending by broker, then version.
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """What decides which bids a round calls: the seed of its block, and how crowded the block is.
 
-    All that is due is in them; `call` leaves what the round is held among.
+    `crowding` are halvings of all rounds of a block, beside those that each book has of its own.
     """
-    for book, entries in groupby(due_bids(view, height), key=lambda entry: entry[0]):
-        broker, version = book[:32], int.from_bytes(book[32:], "big")
-        record = read_broker(view, broker.hex())
+
+    seed: bytes
+    crowding: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DueBook:
+    """A book with something to clear: its key, its tariff, the bids that are due, ascending."""
+
+    key: bytes
+    tariff: Tariff
+    bids: tuple[Digest, ...]
+
+
+def due_books(view: View, height: int) -> Iterator[DueBook]:
+    """Yield the books with something to clear at a height, ascending by broker, then version."""
+    for key, entries in groupby(due_bids(view, height), key=lambda entry: entry[0]):
+        record = read_broker(view, key[:32].hex())
         if record is None:
-            raise Corrupt(f"a book without its broker {broker.hex()}")
-        if record.status != "active":
-            continue  # frozen: its orders are being closed
-        bids = tuple(bid for _, bid in entries)
-        place = (broker, version, record.tariff_of(version))
-        whole = _live_book(place, bids, _records(view, bids), height)
-        yield replace(whole, halvings=read_halvings(view, book))
+            raise Corrupt(f"a book without its broker {key[:32].hex()}")
+        if record.status == "active":  # else it is frozen: its orders are being closed
+            tariff = record.tariff_of(int.from_bytes(key[32:], "big"))
+            yield DueBook(key, tariff, tuple(bid for _, bid in entries))
+
+
+def live_books(view: View, height: int) -> Iterator[LiveBook]:
+    """Yield all that is due at a height, whoever the draw of its block will call."""
+    for due in due_books(view, height):
+        yield live_book(view, due, height)
+
+
+def live_book(view: View, due: DueBook, height: int, draw: Draw | None = None) -> LiveBook:
+    """Return the graph of a book: of the bids that the draw calls, without a draw of all."""
+    halvings, bids = read_halvings(view, due.key), due.bids
+    uncalled: tuple[Digest, ...] = ()
+    if draw is not None:
+        halvings = min(halvings + draw.crowding, MAX_HALVINGS)
+        called, uncalled = split_called(draw.seed, due.key[:32], bids, halvings)
+        bids = tuple(bid for bid, each in zip(bids, called, strict=True) if each)
+    place = (due.key[:32], int.from_bytes(due.key[32:], "big"), due.tariff)
+    whole = _live_book(place, bids, _records(view, bids), height)
+    return replace(whole, halvings=halvings, uncalled=uncalled)
 
 
 def _records(view: View, bids: Sequence[Digest]) -> list[bytes]:
@@ -134,27 +166,6 @@ def _live_book(
     order = np.argsort(bid * len(asks) + ask, kind="stable")
     numbers = numbers[order]
     return LiveBook(*place, bids, asks, bid[order], ask[order], numbers[:, 0], numbers[:, 1:])
-
-
-def call(book: LiveBook, seed: bytes) -> LiveBook:
-    """Return the book with the bids a round under this seed calls, and their pairs alone."""
-    if not book.halvings:
-        return book
-    marks, uncalled = split_called(seed, book.broker, book.bids, book.halvings)
-    called = np.array(marks, dtype=np.bool_)
-    rows = called[book.bid]
-    kept, ask = np.unique(book.ask[rows], return_inverse=True)
-    places = np.cumsum(called, dtype=np.int64) - 1
-    return replace(
-        book,
-        bids=tuple(bid for bid, each in zip(book.bids, marks, strict=True) if each),
-        asks=tuple(book.asks[place] for place in kept.tolist()),
-        bid=places[book.bid[rows]],
-        ask=ask.astype(np.int64),
-        weight=book.weight[rows],
-        terms=book.terms[rows],
-        uncalled=uncalled,
-    )
 
 
 def graph_of(book: LiveBook, seed: bytes) -> Graph:

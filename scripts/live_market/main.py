@@ -3,7 +3,7 @@
 A network of four validators is made on free ports (or a running one is used, `--dir`).  First comes
 a baseline of blocks without orders, then the books are filled, then the measured blocks: every
 block brings bids, asks and cancellations to all three books, which are kept at `--orders` a side.
-Draws are the paper's ranges, seeded.  Printed are
+Draws are seeded.  Printed are
 
     turns missed   blocks whose first leader did not write them; and how many of these, at most,
                    because of the market: as many as clearings (or admissions of new orders) took
@@ -176,13 +176,19 @@ async def run(course: Course, net: Net) -> Figures:
     )
 
 
+def _measured(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the brokers of the measurement; in a network with other names, all without classes."""
+    named = [row for row in rows if row["name"] in plan.MEASURED_BROKERS]
+    return named or [row for row in rows if not row["tariff"]["classes"]]
+
+
 async def _market(
     course: Course, net: Net, clients: list[Client], http: httpx.AsyncClient
 ) -> Market:
     """Open the keys, read what there is, and place the traders at the nodes."""
     buyers = [net.key(one.name) for one in net.description.accounts if one.role == "its"]
     sellers = [net.node_key(node.index) for node in net.description.nodes]
-    rows = [row for row in await clients[0].brokers() if row["name"] in plan.MEASURED_BROKERS]
+    rows = _measured(await clients[0].brokers())
     brokers = {str(row["address"]): str(row["tariff"]["fee_basis"]) for row in rows}
     largest = max(1, 3 * SLOTS_PER_ORDER * course.orders // len(sellers))
     slot = await _slot(clients[0], sellers, largest)

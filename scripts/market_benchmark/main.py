@@ -74,7 +74,7 @@ from scripts.market_benchmark.books import (
 Result = TypeVar("Result")
 
 SEED = bytes(range(32))
-MARKET = MarketParameters(work_per_block=2**40, pairs_per_block=2**40)
+MARKET = MarketParameters(work_per_block=2**40, pairs_per_block=2**40, calls_per_block=2**40)
 NO_BOUND = 2**40
 BOOKS = [(1_000, 10), (1_000, 50), (10_000, 10), (10_000, 50)]
 QUICK_BOOKS = [(200, 10), (1_000, 10)]

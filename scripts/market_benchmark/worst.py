@@ -25,7 +25,8 @@ from auction.book_sides import pack
 from auction.brokers import Broker, PendingTariff, Tariff, write_broker
 from auction.clearing import seal
 from auction.departures import close_expired, close_stranded, freeze
-from auction.edges import Edge, link
+from auction.edges import Edge, link, note_due
+from auction.halvings import crowding
 from auction.orders import OpenOrder, commit, insert, row_key
 from auction.pairing import AskSide, BidSide, evaluate
 from auction.parameters import MarketParameters, write_parameters
@@ -105,11 +106,11 @@ class Book:
         tariff: Tariff,
         *,
         degree: int = MARKET.degree_cap,
-        due: int = FAR,
+        due: int = 0,
         ending: int = 0,
         steps: bool = False,
     ) -> None:
-        """`ending` orders end at HEIGHT; with `steps` each order has a long ladder of its own."""
+        """`due` bids cross at HEIGHT, `ending` orders end then; `steps` are long ladders."""
         self.chance, self.tariff, self.steps = random.Random(7), tariff, steps
         self.records: dict[Digest, OpenOrder] = {}
         overlay = Overlay(State())
@@ -160,12 +161,13 @@ class Book:
     def _link(
         self, overlay: Overlay, bids: list[Digest], asks: list[Digest], degree: int, due: int
     ) -> None:
-        """Every order gets `degree` pairs: bid i with asks i, i + s, i + 2 s, ..."""
+        """Every order gets `degree` pairs, bid i with asks i + s for as many s."""
         place, count = keys.book_key(bytes.fromhex(BROKER), 1), len(bids)
         strides = [self.chance.randrange(count) for _ in range(degree)]
         for number, bid in enumerate(bids):
+            when = HEIGHT if number < due else FAR
             for other in dict.fromkeys((number + stride) % count for stride in strides):
-                edge = self._edge(bids, asks, number, other, due)
+                edge = self._edge(bids, asks, number, other, when)
                 if edge is not None:
                     link(overlay, place, bid, edge, HEIGHT)
 
@@ -302,13 +304,22 @@ def admissions(count: int) -> Iterator[Part]:
 
 
 def rounds(count: int) -> Iterator[Part]:
-    """Yield a round in which every pair of a full book is due."""
-    book = Book(count, SURPLUS, due=HEIGHT)
+    """Yield rounds of a full book of which as many bids are due as make for the most called.
 
-    def clear(overlay: Overlay) -> None:
-        seal(context(), overlay, None)
+    Solved as its builder does, then checked as every other node does.
+    """
+    most = MARKET.calls_per_block
+    due = next(due for due in range(count, 0, -1) if due >> crowding(due, most) == min(due, most))
+    book = Book(count, SURPLUS, due=due)
+    sealed = seal(context(), Overlay(book.state), None)
 
-    yield Part("round at the bound of work", count, cost(book.state, clear, 1))
+    def clear(overlay: Overlay, shown: bytes | None) -> None:
+        seal(context(), overlay, shown)
+        note_due(overlay, HEIGHT)
+
+    for name, shown in (("solved", None), ("checked", sealed)):
+        seconds = cost(book.state, lambda overlay, shown=shown: clear(overlay, shown))  # type: ignore[misc]
+        yield Part(f"round, {due} bids due: {name}", min(due, most), seconds)
 
 
 def tariff_changes() -> Iterator[Part]:

@@ -53,16 +53,19 @@ def check_tables(view: View, next_round: int) -> None:
             assert edge.bid >= edge.ask
             assert edge.weight >= 0
         if order.side == "bid" and edges:
-            first = max(next_round, min(edge.due for edge in edges))
-            if is_frozen(view, order):
-                # Its round passed without it; the entry goes when the order closes.
-                first = int.from_bytes((view.get(keys.EDGE + order_id) or b"")[:8], "big")
-            armed[order_id] = first
+            first = min(edge.due for edge in edges)
+            armed[order_id] = int.from_bytes((view.get(keys.EDGE + order_id) or b"")[:8], "big")
+            if first >= next_round:
+                assert armed[order_id] == first
+            else:  # put off, not called, or newly paired; of a frozen book until the order closes
+                assert first <= armed[order_id] <= next_round
     due = {
         key[len(keys.DUE) + 8 + keys.BOOK_BYTES :]: int.from_bytes(key[len(keys.DUE) :][:8], "big")
         for key, _ in view.scan(keys.DUE)
     }
     assert due == armed
+    late = min((height for height in due.values() if height < next_round), default=None)
+    assert view.get(keys.DUE_LATE_KEY) == (None if late is None else late.to_bytes(8, "big"))
     assert len(list(view.scan(keys.EDGE))) == sum(
         1 for order_id in orders if read_edges(view, order_id)
     )

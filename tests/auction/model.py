@@ -87,6 +87,8 @@ class Model:
     """Of each seller: served, cut short, paid, ratings, money of rated services, weighted sum."""
     halvings: dict[Part, int] = field(default_factory=dict)
     """How often rounds were put off, less how often they were carried out since; none at 0."""
+    crowding: int = 0
+    """How often every round of this block is halved beside that."""
 
     def __post_init__(self) -> None:
         self.satisfaction = dict.fromkeys((key.address for key in SERVERS), 5_000)
@@ -123,7 +125,17 @@ class Model:
     def is_called(self, order: str, part: Part, seed: bytes) -> bool:
         """Whether the draw of a round takes an order: as a fraction its mark is below 2^-k."""
         mark = digest("call", seed + bytes.fromhex(part[0]) + bytes.fromhex(order))
-        return int.from_bytes(mark[:8], "big") * 2 ** self.halvings.get(part, 0) < 2**64
+        return int.from_bytes(mark[:8], "big") * 2 ** self.thinned(part) < 2**64
+
+    def thinned(self, part: Part) -> int:
+        """Return how often the round of a part is halved in this block."""
+        return min(self.halvings.get(part, 0) + self.crowding, 16)
+
+    def crowd(self, due: int) -> None:
+        """Start the rounds of a block that may come to so many trades."""
+        self.crowding = 0
+        while due // 2**self.crowding > self.market.calls_per_block:
+            self.crowding += 1
 
     def held(self, part: Part, *, deferred: bool) -> None:
         """Count a round that was put off or carried out."""

@@ -7,9 +7,12 @@ from msgspec.structs import replace
 
 from auction import keys, order_views
 from auction.actions import Cancel
+from auction.clearing import seal
+from auction.edges import note_due, read_edges
 from auction.halvings import (
     MAX_HALVINGS,
     call_mark,
+    crowding,
     is_called,
     note_deferral,
     note_round,
@@ -17,7 +20,7 @@ from auction.halvings import (
 )
 from auction.mcafee import call_class, live_classes
 from auction.parameters import MarketParameters
-from auction.rounds import call, live_books
+from auction.rounds import Draw, LiveBook, due_books, live_book, live_books
 from auction.sealed import Clearing, decode_clearing
 from ledger.codec import encode
 from ledger.crypto import digest
@@ -47,6 +50,12 @@ def refusal(town: Town, clearing: Clearing) -> str:
         town.run(sealed=encode(clearing))
     assert refused.value.reason is Reason.BAD_CLEARING
     return refused.value.detail
+
+
+def called_book(town: Town) -> LiveBook:
+    """The only book of the next round, as its draw leaves it."""
+    (due,) = due_books(town.state, town.height + 1)
+    return live_book(town.state, due, town.height + 1, Draw(town.context().seed))
 
 
 def put_off(town: Town) -> None:
@@ -124,6 +133,65 @@ def test_two_thousand_orders_a_side_of_degree_sixteen_and_equal_weights_all_trad
     share = MarketParameters().work_per_block // 4
     town = tie_book(side=2_000, degree=16, work=share)
     check_emptied(town, clear_out(town, 50), 2_000)
+
+
+# ---------------------------------------------------------------- crowded blocks
+def test_a_block_is_halved_until_about_as_many_are_called_as_it_may_carry_out() -> None:
+    table = {0: 0, 200: 0, 201: 1, 401: 1, 402: 2, 10_000: 6, 10**9: MAX_HALVINGS}
+    assert {orders: crowding(orders, 200) for orders in table} == table
+    assert [crowding(orders, 1) for orders in (0, 1, 2, 3, 4)] == [0, 0, 1, 1, 2]
+
+
+def test_a_crowded_block_halves_all_its_rounds_and_keeps_no_count_of_it() -> None:
+    town = Town(market=MarketParameters(calls_per_block=3))
+    entries: list[Any] = [(BUYERS[0], bid(0, limit=900)), (SERVERS[0], ask(0, floor=100))]
+    entries += [(buyer, bid(TIED, limit=900)) for buyer in BUYERS]
+    entries += [(server, ask(TIED, floor=100)) for server in SERVERS]
+    town.opened(*entries)
+    trades = blocks = 0
+    while list(town.state.scan(keys.DUE)):
+        due = sum(len(book.bids) for book in due_books(town.state, town.height + 1))
+        good = decode_clearing(town.run().clearings)
+        forged = tuple(replace(part, halvings=part.halvings + 1) for part in good.books)
+        assert "halvings" in refusal(town, Clearing(forged, ()))
+        town.block()
+        blocks += 1
+        told = town.of_kind("round.cleared")
+        assert {data["halvings"] for data in told} == {crowding(due, 3)}
+        trades += sum(data["trades"] for data in told)
+        check_tables(town.state, town.height + 1)
+        assert not list(town.state.scan(keys.HALVINGS))
+    assert trades == 8 + 1
+    assert blocks > 2
+
+
+def test_orders_of_a_class_crowd_a_block_by_the_smaller_side() -> None:
+    town = class_town(calls_per_block=4)
+    town.block()
+    (data,) = town.of_kind("round.cleared")
+    assert data["halvings"] == 1
+    assert data["bids"] + data["asks"] + data["uncalled"] == 20
+    assert data["uncalled"]
+    town = class_town(calls_per_block=8)
+    town.block()
+    assert [data["halvings"] for data in town.of_kind("round.cleared")] == [0]
+
+
+def test_a_bid_that_is_not_called_and_keeps_its_pairs_costs_a_block_no_change() -> None:
+    town = tie_book(side=400, degree=8, work=10**6, calls_per_block=12)
+    overlay = Overlay(town.state)
+    seal(town.context(), overlay, None)
+    note_due(overlay, town.height + 1)
+    (data,) = (event.data for event in overlay.events if event.kind == "round.cleared")
+    trades = [event.data for event in overlay.events if event.kind == "trade.made"]
+    assert 0 < len(trades) == data["trades"] < 30
+    sold = [bytes.fromhex(str(trade["ask"])) for trade in trades]
+    near = {edge.other for order in sold for edge in read_edges(town.state, order)}
+    touched = {key[-32:] for key in overlay.changes if key.startswith((keys.DUE, keys.EDGE))}
+    waiting = {bytes.fromhex(str(order)) for order in data["uncalled_orders"]}
+    assert touched & waiting <= near
+    assert len(waiting - touched) > 100
+    assert not (waiting - near) & touched
 
 
 # ---------------------------------------------------------------- counting
@@ -214,7 +282,7 @@ def test_the_called_part_of_a_book_is_its_pairs_without_those_of_the_other_bids(
     put_off(town)
     (whole,) = live_books(town.state, town.height + 1)
     seed = town.context().seed
-    part = call(whole, seed)
+    part = called_book(town)
     assert sorted((*part.bids, *part.uncalled)) == list(whole.bids)
     assert part.uncalled
     assert set(part.bids) == {
@@ -255,8 +323,8 @@ def test_forged_halvings_of_a_book_are_refused_whatever_else_is_sealed() -> None
     assert "no such pair" in refusal(town, Clearing((replace(part, pairs=extra),), ()))
 
 
-def class_town() -> Town:
-    town = Town()
+def class_town(**market: Any) -> Town:
+    town = Town(market=MarketParameters(**market))
     town.opened(
         *((key, class_bid(0, 1_000 + place)) for place, key in enumerate(BUYERS)),
         *((key, class_ask(0, 300 + place)) for place, key in enumerate(SERVERS)),
@@ -327,7 +395,7 @@ def test_an_open_order_says_that_it_was_deferred_and_then_that_it_was_not_called
     put_off(town)
     (whole,) = live_books(town.state, town.height + 1)
     assert {reason(order) for order in (*whole.bids, *whole.asks)} == {"deferred"}
-    part = call(whole, town.context().seed)
+    part = called_book(town)
     town.block()
     book = town.round["books"][0]
     assert (book["halvings"], book["uncalled"]) == (1, len(part.uncalled))

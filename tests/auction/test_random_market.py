@@ -390,13 +390,30 @@ def held_among(model: Model, told: Told, part: Part, names: list[str], seed: byt
     data = told.pop(part, None)
     if data is None:
         return names
-    height, thinned = data["height"], model.halvings.get(part, 0)
+    height, thinned = data["height"], model.thinned(part)
     drawn = names if part[2] else model.due_bids(names, height)
     left = [name for name in drawn if not model.is_called(name, part, seed)]
     assert (data["halvings"], data["uncalled"]) == (thinned, len(left))
     assert sorted(data["uncalled_orders"]) == sorted(left)
     model.held(part, deferred=bool(data["deferred"]))
     return [] if data["deferred"] else [name for name in names if name not in left]
+
+
+def due_trades(
+    model: Model, books: dict[tuple[str, int], list[str]], told: Told, height: int
+) -> int:
+    """Return the due bids of a block and, of each class with a round, its smaller side."""
+    count = 0
+    for place, names in books.items():
+        tariff = model.tariff(*place)
+        if not tariff.classes:
+            count += len(model.due_bids(names, height))
+        for number in range(len(tariff.classes)):
+            members = model.members(names, tariff, number)
+            bids = sum(isinstance(model.orders[name].terms, Bid) for name in members)
+            if (*place, number + 1) in told:
+                count += min(bids, len(members) - bids)
+    return count
 
 
 def check_round(town: Town, model: Model, height: int) -> int:
@@ -409,6 +426,7 @@ def check_round(town: Town, model: Model, height: int) -> int:
     told = {(data["broker"], data["tariff"], data["service_class"]): data for data in rounds}
     books = model.books()
     assert set(made) <= set(books)
+    model.crowd(due_trades(model, books, told, height))
     for place, names in books.items():
         tariff, trades = model.tariff(*place), made.get(place, [])
         if tariff.classes:
@@ -478,7 +496,8 @@ def run_seed(seed: int, blocks: int) -> Counter[str]:
     """Follow one random market block by block; return how often what happened.
 
     In one market of four blocks have so little work that many rounds are put off and thinned, in
-    another one builders put rounds off out of malice.  In one of eight tariffs change all the time.
+    another one builders put rounds off out of malice, in a third most blocks are crowded, as they
+    are in half of the others.  In one market of eight tariffs change all the time.
     """
     chance = random.Random(seed)
     market = MarketParameters(
@@ -494,9 +513,15 @@ def run_seed(seed: int, blocks: int) -> Counter[str]:
     if seed % 8 == 4:
         mix = TARIFF_STORM
         market = replace(market, tariff_notice_blocks=chance.choice((1, 2, 3)))
-    if seed % 2:
+    crowds = seed % 4 == 2 or seed % 8 in (1, 3)
+    if crowds:
+        market = replace(
+            market, calls_per_block=chance.choice((1, 2, 4) if seed % 2 == 0 else (3, 5))
+        )
+    if crowds or seed % 2:
         # Orders pile up where rounds are put off; the model knows of no bound on pairs.
         market = replace(market, degree_cap=256)
+    if seed % 2:
         if seed % 4 == 1:
             market = replace(market, work_per_block=chance.randint(20, 80))
         else:
@@ -511,7 +536,7 @@ def run_seed(seed: int, blocks: int) -> Counter[str]:
     happened: Counter[str] = Counter()
     for _ in range(blocks):
         entries = random_entries(chance, model, town.height + 1, mix)
-        if seed % 2:
+        if crowds or seed % 2:
             entries = crowded(entries, model, seed % len(TARIFFS))
         happened["operations"] += len(entries)
         happened["trades"] += follow(town, model, entries, put_off)
@@ -522,6 +547,7 @@ def run_seed(seed: int, blocks: int) -> Counter[str]:
         happened["rounds deferred"] += sum(d["deferred"] for d in town.of_kind("round.cleared"))
         thinned = [data for data in town.of_kind("round.cleared") if data["uncalled"]]
         happened["rounds thinned"] += len(thinned)
+        happened["blocks crowded"] += model.crowding > 0
         happened["trades of them"] += sum(data["trades"] for data in thinned)
         happened.update(code for code in town.codes if code != "ok")
         closed = [data["reason"] for data in town.of_kind("order.closed")]
@@ -548,6 +574,8 @@ def test_the_market_does_what_the_slow_model_does(seed: int) -> None:
     if seed % 2:
         assert happened["rounds deferred"] > 0
         assert happened["rounds thinned"] > 0
+    if seed % 4 == 2:
+        assert happened["blocks crowded"] > 5
 
 
 def test_random_operations_meet_the_bounds_of_a_block() -> None:

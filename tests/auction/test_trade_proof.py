@@ -31,7 +31,7 @@ from ledger.proposals import Approve, Propose
 from ledger.witness import decode_witnesses, encode_witnesses
 from node.proofs.checks import require_figures
 from tests.auction.model import Model, ModelOrder
-from tests.auction.test_random_market import random_entries, random_reprice
+from tests.auction.test_random_market import crowded, random_entries, random_reprice
 from tests.auction.town import (
     BROKERS,
     BUYERS,
@@ -92,15 +92,32 @@ def proven_block(town: Town, *entries: Entry) -> Kept:
     return Kept(town.height, town.sealed, before.values, after.values, trades, seed, cancels)
 
 
+CROWDED = 3
+"""The seed whose blocks call about two bids."""
+
+AT_CORE_SELLER = [tariff.pricing for tariff in TARIFFS].index("core_seller")
+"""The broker whose proofs look at bids, and so at who was called."""
+
+
 def random_blocks(seed: int, blocks: int) -> Iterator[Kept]:
-    """Blocks of a market of all rules: tariffs change, orders are repriced and withdrawn."""
+    """Blocks of a market of all rules: tariffs change, orders are repriced and withdrawn.
+
+    Those of one seed are crowded.
+    """
     chance = random.Random(seed)
-    market = MarketParameters(order_deposit_micro=11, largest_resource=400, tariff_notice_blocks=4)
+    market = MarketParameters(
+        order_deposit_micro=11,
+        largest_resource=400,
+        tariff_notice_blocks=4,
+        calls_per_block=2 if seed == CROWDED else 200,
+    )
     town = Town(market=market, resources=Resources(4_000, 4_000, 4_000), salt=b"%d" % seed)
     for _ in range(blocks):
         model = as_model(town, market)
         entries = random_entries(chance, model, town.height + 1)
         entries += random_entries(chance, model, town.height + 1)
+        if seed == CROWDED:
+            entries = crowded(entries, model, AT_CORE_SELLER)
         sent = [
             (key, action)
             for key, action, _ in entries
@@ -171,12 +188,15 @@ def test_every_trade_of_a_random_market_is_proven_and_each_altered_figure_is_ref
     rules: Counter[str] = Counter()
     withdrawn: Counter[str] = Counter()
     versions = set()
-    for seed in range(3):
+    called = {False: 0, True: 0}
+    for seed in (0, 1, 2, CROWDED):
         for kept in random_blocks(seed, 40):
             for trade in kept.trades:
                 found = kept.verify(trade)
                 require_figures(trade, found.figures)
                 assert not found.not_proven
+                assert found.uncalled == () or seed == CROWDED
+                called[bool(found.uncalled)] += 1
                 assert found.gain_micro >= found.next_best_micro
                 assert (found.pairs > 0) == (found.class_orders == 0) == (not found.service_class)
                 rules[found.pricing] += 1
@@ -192,6 +212,7 @@ def test_every_trade_of_a_random_market_is_proven_and_each_altered_figure_is_ref
     assert withdrawn["mcafee"] > 2, withdrawn
     assert withdrawn.total() > 10, withdrawn
     assert len(versions) > 2
+    assert min(called.values()) > 5, called
 
 
 def contest(broker: int) -> tuple[Town, Kept]:

@@ -20,7 +20,7 @@ TIED = 3
 BOOK = keys.book_key(bytes.fromhex(BROKERS[TIED].address), 1)
 
 
-def tie_book(side: int, degree: int, work: int) -> Town:
+def tie_book(side: int, degree: int, work: int, calls_per_block: int = 10_000) -> Town:
     """Return a town with a book of `side` orders a side, due at the next height, 2.
 
     The pairs form a random graph of at most `degree` an order, as an attacker leaves them who
@@ -28,7 +28,11 @@ def tie_book(side: int, degree: int, work: int) -> Town:
     them.
     """
     market = MarketParameters(
-        orders_per_account=10_000, degree_cap=degree, work_per_block=work, pairs_per_block=60_000
+        orders_per_account=10_000,
+        degree_cap=degree,
+        work_per_block=work,
+        pairs_per_block=60_000,
+        calls_per_block=calls_per_block,
     )
     town = Town(market=market, resources=Resources(10**9, 10**9, 10**9))
     overlay, chance = Overlay(town.state), random.Random(side)

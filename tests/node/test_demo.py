@@ -1,4 +1,4 @@
-"""The demo's agents: seeded, within the paper's ranges, and faithful to what the chain shows."""
+"""The demo's agents: seeded, within the plan's ranges, and faithful to what the chain shows."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace

@@ -95,7 +95,7 @@ function behind(book, crossed, line) {
 function uncalled(book) {
   const ids = book.uncalled_orders ?? [];
   if (!ids.length) return null;
-  return el("details", { class: "fold", "data-testid": "uncalled" }, el("summary", { text: `${plural(book.uncalled, "order")} not called: a round before took too much work, so this one was held among a part of them` }), el("p", { class: "body" }, ids.slice(0, 200).map((id) => [toContract("order", id, 0), " "])));
+  return el("details", { class: "fold", "data-testid": "uncalled" }, el("summary", { text: `${plural(book.uncalled, "order")} not called: a round before took too much work, or too much was due at once, so this one was held among a part of them` }), el("p", { class: "body" }, ids.slice(0, 200).map((id) => [toContract("order", id, 0), " "])));
 }
 
 function considered(book) {
