@@ -13,8 +13,8 @@ from auction import brokers as brokerage
 from auction import keys
 from auction.class_views import class_prices, class_service
 from auction.mcafee import standing_class
-from auction.order_views import Priced, Service, middle_of, priced, worth_of
 from auction.orders import live_versions, side_counts
+from auction.price_views import Priced, Service, middle_of, priced, worth_of
 from auction.views import Document
 from ledger.state import View
 from ledger.types import Address

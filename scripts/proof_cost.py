@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from auction.parameters import MarketParameters
-from auction.trade_proof import closed_by, needed_of_block
+from auction.proof_keys import closed_by, needed_of_block
 from ledger.execution import Execution
 from ledger.members import Resources
 from ledger.state import Overlay

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from auction.actions import Cancel
+from auction.proof_keys import find_pair, last_round_orders, needed_keys
 from auction.proof_parts import ORDER_BYTES, EntriesView, NeededKeys
-from auction.trade_proof import find_pair, last_round_orders, needed_keys
 from ledger.blocks import Block, decode_block
 from ledger.codec import encode
 from ledger.errors import ProofFailed

@@ -136,8 +136,10 @@ class StandingModel(Open):
     order: Digest
     height: int
     in_round: bool
-    """Whether any pair of it crosses in that round; the rest is told only then."""
+    """Whether any pair of it crosses in that round, or its class is cleared in it; the rest is told
+    only then."""
     solved: bool = True
     matched: bool | None = None
     short_micro: int | None = None
+    """Absent also where it would trade at no price: a class of one pair, which is left out."""
     spare_micro: int | None = None

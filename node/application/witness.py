@@ -9,8 +9,8 @@ but their bytes; of the trades of a block beyond that, nothing is kept.  A class
 is kept whole, its book and the round's seed, or not at all; two orders count as a trade.
 """
 
+from auction.proof_keys import PROVEN_TRADES, closed_by, needed_of_block
 from auction.proof_parts import NeededKeys
-from auction.trade_proof import PROVEN_TRADES, closed_by, needed_of_block
 from consensus.history import TIP_KEY
 from ledger.state import State
 from ledger.tree import BUCKETS

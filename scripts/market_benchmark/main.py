@@ -47,7 +47,8 @@ from auction import flow
 from auction.admission import admit_arrivals
 from auction.arrays import Graph
 from auction.brokers import Tariff
-from auction.clearing import LiveRound, check_book, seal_solution, solve_round
+from auction.checking import check_book
+from auction.clearing import LiveRound, seal_solution, solve_round
 from auction.matching import Budget
 from auction.orders import insert
 from auction.parameters import MarketParameters

@@ -7,7 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from auction.brokers import Tariff
-from auction.clearing import check_book, deferred_height
+from auction.checking import check_book
+from auction.clearing import deferred_height
 from auction.parameters import MarketParameters
 from auction.rounds import graph_of, live_books
 from auction.sealed import Clearing, SealedBook, SealedPair, decode_clearing

@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from auction import class_proof, keys, trade_proof
+from auction import class_proof, keys, proof_keys
 from auction.actions import AskPrice, Cancel, FlatFloor, Reprice
 from auction.agreements import agreement_id
 from auction.brokers import broker_key, brokers, decode_broker
 from auction.edges import decode_edges
 from auction.orders import decode_order
 from auction.parameters import MarketParameters
+from auction.proof_keys import closed_by, labels_on_asks, needed_of_block
 from auction.proof_parts import ProvenEntries, ProvenTrade
 from auction.sealed import Clearing, SealedBook, decode_clearing
 from auction.tariffs import ChangeTariff
-from auction.trade_proof import closed_by, labels_on_asks, needed_of_block, verify_trade
+from auction.trade_proof import verify_trade
 from ledger.codec import encode
 from ledger.crypto import SigningKey
 from ledger.errors import ProofFailed
@@ -391,7 +392,7 @@ def test_a_class_too_large_to_be_shown_says_what_is_not_proven(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(class_proof, "CLASS_ORDERS", 7)
-    monkeypatch.setattr(trade_proof, "CLASS_ORDERS", 7)
+    monkeypatch.setattr(proof_keys, "CLASS_ORDERS", 7)
     _, kept, _ = class_block()
     assert sum(key.startswith(keys.BOOK) for key in kept.before) == 2 * len(kept.trades)
     for trade in kept.trades:

@@ -10,7 +10,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from auction import class_proof, trade_proof
+from auction import class_proof, proof_keys
 from ledger.native import Transfer
 from node.cli.app import app
 from tests.node.api.small_node import ALICE, BOB, SmallNode
@@ -86,7 +86,7 @@ async def test_a_trade_proven_in_part_ends_with_7_and_says_what_is_left_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It ended with 0, so a script took a trade for proven whose auction nobody had seen."""
-    for module in (class_proof, trade_proof):
+    for module in (class_proof, proof_keys):
         monkeypatch.setattr(module, "CLASS_ORDERS", 3)
     node = Living(EQUAL)
     agreement = node.class_trade()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from auction.trade_proof import PROVEN_TRADES
+from auction.proof_keys import PROVEN_TRADES
 from ledger.witness import decode_witnesses
 from node.api.app import create_app
 from node.application import witness
