@@ -54,9 +54,10 @@ const loaders = {
   }),
 };
 
-/** The broker to show first: one with both sides open, else the one with most orders. */
+/** The broker to show first: one with both sides open in one curve, else the one with most orders. */
 function liveliest(brokers) {
-  const interest = (row) => Math.min(row.open_bids, row.open_asks) * 1000 + row.open_bids + row.open_asks;
+  const facing = (row) => (row.tariff.classes?.length ? 0 : Math.min(row.open_bids, row.open_asks));
+  const interest = (row) => facing(row) * 1000 + row.open_bids + row.open_asks;
   return [...brokers].sort((one, two) => interest(two) - interest(one))[0]?.address ?? "";
 }
 
