@@ -24,6 +24,9 @@ POLL_SECONDS = 20
 
 Document = dict[str, Any]
 
+MOST_PAGES = 5_000
+"""Pages of a list that are followed, a million rows: a node may not keep a client for ever."""
+
 
 class ClientError(Exception):
     """Base of everything this module raises."""
@@ -271,12 +274,13 @@ class Client:
         rows: list[Document] = []
         paged = path != "/v1/validators"
         query: dict[str, object] = {**filters, "limit": 200} if paged else dict(filters)
-        while True:
+        for _ in range(MOST_PAGES):
             page = await self._get(path, query)
             rows += page["data"]
             if page["next_cursor"] is None:
                 return rows
             query["cursor"] = page["next_cursor"]
+        raise ClientError(f"{path}: more than {MOST_PAGES} pages; narrow it with filters")
 
     async def _get(self, path: str, query: Mapping[str, object]) -> Document:
         given = {name: str(value) for name, value in query.items() if value is not None}

@@ -72,6 +72,15 @@ async def test_a_wallet_sends_waits_and_counts_nonces(node: SmallNode, client: C
     assert await client.next_nonce(ALICE.address) == 2
 
 
+async def test_a_list_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_PAGES", 3)
+    page = {"data": [{"id": "x"}], "next_cursor": "again"}
+    client, seen = scripted(*(httpx.Response(200, json=page) for _ in range(9)))
+    with pytest.raises(ClientError, match="more than 3 pages"):
+        await client.orders()
+    assert len(seen) == 3
+
+
 async def test_a_wallet_recovers_from_a_stale_nonce(node: SmallNode, client: Client) -> None:
     one, other = Wallet(client, ALICE), Wallet(client, ALICE)
     await one.send(Transfer(BOB.address, 1))
