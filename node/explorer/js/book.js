@@ -30,9 +30,10 @@ export function mountBook(root) {
   head.append(tariff);
   const bids = el("b", { class: "num", "data-testid": "open-bids" });
   const asks = el("b", { class: "num", "data-testid": "open-asks" });
+  const [bidding, asking] = [el("span"), el("span")];
   const counts = el("p", { class: "counts" },
-    el("span", { class: "demand" }, el("i", { class: "swatch" }), bids, " bids"),
-    el("span", { class: "supply" }, el("i", { class: "swatch" }), asks, " asks"));
+    el("span", { class: "demand" }, el("i", { class: "swatch" }), bids, " ", bidding),
+    el("span", { class: "supply" }, el("i", { class: "swatch" }), asks, " ", asking));
   const drawing = el("div", { class: "drawing", "data-testid": "depth" });
   const note = el("p", { class: "hint" });
   body.append(counts, drawing, note);
@@ -60,6 +61,8 @@ export function mountBook(root) {
     }
     say(bids, count(broker.open_bids));
     say(asks, count(broker.open_asks));
+    say(bidding, broker.open_bids === 1 ? "bid" : "bids");
+    say(asking, broker.open_asks === 1 ? "ask" : "asks");
     say(tariff, tariffWords(broker.tariff));
     put(aside, el("a", { href: `#/book/${broker.address}`, text: "open the book" }));
     renderDepth();
