@@ -3,8 +3,9 @@
 Orders are drawn from the ranges of the paper's evaluation (`node/demo/draws.py`); only the step of
 their price and their life are drawn wider, so that a book holds orders of all ages: some cross in a
 few rounds, some in fifty, some expire.  Half of them stand back, as in any open book: bids that
-offer less, asks that want more, moving slowly and living long.  In every block a few are cancelled
-and each book is filled up again, by as many accounts as the limit on open orders of one asks for.
+offer less, asks that want more, moving slowly and living long; of a side that is short, most of
+those that come.  In every block a few are cancelled and each book is filled up again, by as many
+accounts as the limit on open orders of one asks for.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ STEPS_MICRO = {"deal": (5_000, 10_000, 20_000), "round": (10_000, 20_000, 50_000
 counts rounds a price must reach its reservation sooner."""
 LIFE_BLOCKS = (25, 90)
 STANDING_SHARE = 0.5
+SHORT_STANDING_SHARE = 0.9
+"""Of a side that lacks more than two blocks bring: what trades at once would never fill it."""
 STANDING_LIFE_BLOCKS = (100, 300)
 STANDING_VALUE_PERCENT = (50, 90)
 STANDING_COST_PERCENT = (110, 180)
@@ -77,9 +80,11 @@ class Traders:
         held = Counter((row.broker, row.owner) for row in known)
         for broker in self.brokers:
             for side, keys in (("bid", self.buyers), ("ask", self.sellers)):
-                missing = min(arrivals, self.depth - counts[(broker, side)])
-                for owner in self._owners(keys, broker, held, missing):
-                    wanted.setdefault(owner, []).append(self._order(side, broker, height))
+                missing = self.depth - counts[(broker, side)]
+                share = SHORT_STANDING_SHARE if missing > 2 * arrivals else STANDING_SHARE
+                for owner in self._owners(keys, broker, held, min(arrivals, missing)):
+                    order = self._order(side, broker, height, share)
+                    wanted.setdefault(owner, []).append(order)
                     self.sent[side] += 1
         return wanted
 
@@ -96,8 +101,8 @@ class Traders:
             owners.append(owner)
         return owners
 
-    def _order(self, side: str, broker: str, height: int) -> Bid | Ask:
-        standing = self.random.random() < STANDING_SHARE
+    def _order(self, side: str, broker: str, height: int, standing_share: float) -> Bid | Ask:
+        standing = self.random.random() < standing_share
         life = STANDING_LIFE_BLOCKS if standing else LIFE_BLOCKS
         expires = height + self.random.randint(*life)
         omega = self.random.choice(STEPS_MICRO[self.brokers[broker]])
